@@ -288,3 +288,18 @@ fn row_93_no_part_of_a_secret_is_in_a_recording() {
     );
     assert!(!recorded.contains("quokka") && !recorded.contains("zebra"), "{recorded}");
 }
+
+#[test]
+fn row_93_a_secret_in_the_path_of_the_script_is_hidden_in_every_format() {
+    let lab = Lab::new();
+    lab.write("tok-en/t.nls", "secret TOKEN\ntest \"one\"\nexpect 1 == 2\n");
+    let json = ["--json", "tok-en/t.nls"];
+    for arguments in [&json[..], &["test", "tok-en/t.nls"]].into_iter().map(<[&str]>::to_vec).chain(
+        ["jsonl", "tap", "junit", "github", "html"]
+            .map(|format| vec!["test", "tok-en/t.nls", "--report", format]),
+    ) {
+        let output = lab.command(&arguments).env("TOKEN", "tok-en").output().unwrap();
+        let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        assert!(said.contains("***") && !said.contains("tok-en"), "{arguments:?}: {said}");
+    }
+}

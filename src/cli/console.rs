@@ -42,22 +42,21 @@ impl Bars {
 }
 
 impl Terminal for Console {
-    fn show(&self, mut report: Report) {
+    fn show(&self, report: Report) {
         self.feed.show_what_waits();
         // Standard output was closed by its reader: end without messages.
         if self.sink.closed.is_cancelled() {
             return;
         }
-        report.hide(&self.sink.secrets);
         match report {
             Report::Picture { text: picture, .. } if !self.style.json && self.style.terminals.out => {
-                let style = self.style;
-                self.sink.draw(picture.map(|text| style.render_picture(&text)));
+                let draw = |mut text| {
+                    self.sink.secrets.hide(&mut text);
+                    self.style.render_picture(&text)
+                };
+                self.sink.draw(picture.map(draw));
             }
-            report if report.reveals() || self.style.json => {
-                self.sink.put_as_it_is(self.style.quiet(&self.quiet).render(&report));
-            }
-            report => self.sink.put(self.style.quiet(&self.quiet).render(&report)),
+            report => self.sink.put_as_it_is(self.sink.text_of(report, &self.style.quiet(&self.quiet))),
         }
     }
 

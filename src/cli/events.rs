@@ -50,10 +50,7 @@ impl EventFeed {
             self.sink.skipped(registry.take_dropped());
         }
         let is_end = event.is_end();
-        let mut report = Report::Event(event);
-        report.hide(&self.sink.secrets);
-        let text = self.style.quiet(&self.quiet).render(&report);
-        let text = if self.style.json { text } else { self.sink.masked(text) };
+        let text = self.sink.text_of(Report::Event(event), &self.style.quiet(&self.quiet));
         if is_end { self.sink.put_as_it_is(text) } else { self.sink.offer(text) }
     }
 }

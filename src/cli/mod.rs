@@ -256,10 +256,7 @@ impl Program {
 
     /// Shows a report, with secrets hidden.
     pub(crate) fn show(&self, report: &Report) {
-        let mut report = report.clone();
-        report.hide(&self.sink.secrets);
-        let text = self.style.render(&report);
-        if self.style.json { self.sink.put_as_it_is(text) } else { self.sink.put(text) }
+        self.sink.put_as_it_is(self.sink.text_of(report.clone(), &self.style));
     }
 
     /// Shows an error that concerns no command and no session.

@@ -10,10 +10,11 @@ use std::time::Duration;
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio_util::sync::CancellationToken;
 
-use super::Rendered;
 use super::item::Item;
 use super::writer::{AboveLine, Wake, Writer};
+use super::{Rendered, Style};
 use crate::base::Secrets;
+use crate::report::Report;
 
 /// Most items that wait for the writing thread.
 const QUEUE: usize = 4096;
@@ -74,8 +75,7 @@ impl Sink {
         self.put_as_it_is(self.masked(text));
     }
 
-    /// Queues text for machines, in which secrets are masked before it is encoded: a secret may be a word of the
-    /// encoding, too. Or text that shows a secret because the user asked for it.
+    /// Queues what [`Self::text_of`] made, or text that is masked otherwise.
     pub fn put_as_it_is(&self, text: Rendered) {
         self.send(Item::Text(text));
     }
@@ -95,6 +95,14 @@ impl Sink {
     /// Counts events that were dropped before they reached this sink.
     pub fn skipped(&self, events: u64) {
         self.dropped.fetch_add(events, Ordering::Relaxed);
+    }
+
+    /// The text of a report, without secrets unless it is there to show one. What is for machines is masked before it is
+    /// encoded and not again: a secret may be a word of the encoding, too.
+    pub fn text_of(&self, mut report: Report, style: &Style) -> Rendered {
+        report.hide(&self.secrets);
+        let text = style.render(&report);
+        if style.json || report.reveals() { text } else { self.masked(text) }
     }
 
     /// The text without secrets.

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use super::{Contrast, FailedTest, Failure, Place, Report, TestRun, Verdict};
 use crate::base::secrets::key::seen;
 use crate::base::{Fields, Secrets, Value};
+use crate::language::Source;
 
 impl Report {
     /// Masks every known secret in this report, unless it is there to show one.
@@ -54,6 +55,7 @@ impl TestRun {
             secrets.hide(reason);
         }
         secrets.hide(&mut self.name);
+        secrets.hide(&mut self.file);
         self.tags.iter_mut().for_each(|tag| secrets.hide(tag));
     }
 }
@@ -84,8 +86,14 @@ fn hide_failure(failure: &mut Failure, secrets: &Secrets) {
     }
 }
 
-/// Marks the place as secret if the lines that are shown of its statement contain one: then none of them is shown.
+/// Hides secrets in the name of the script. Marks the place as secret if the lines that are shown of its statement contain
+/// one: then none of them is shown.
 fn hide_place(place: &mut Place, secrets: &Secrets) {
+    let mut name = place.source.name.clone();
+    secrets.hide(&mut name);
+    if name != place.source.name {
+        place.source = Source::new(name, place.source.text.clone());
+    }
     let text = &place.source.text;
     let start = text[..place.span.start.min(text.len())].rfind('\n').map_or(0, |at| at + 1);
     let end = place.span.end.min(text.len());

@@ -1,5 +1,6 @@
 //! Secrets that must not appear in any output, and the masking of them.
 
+use std::cmp::Reverse;
 use std::fmt;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,7 +15,7 @@ use crate::base::pattern::to_hex;
 pub const LEAST: usize = 4;
 
 /// Shown in place of a secret.
-pub const MASK: &str = "***";
+const MASK: &str = "***";
 /// Where a text was cut.
 const CUT: char = '…';
 
@@ -22,7 +23,7 @@ const CUT: char = '…';
 #[derive(Clone, Default)]
 pub struct Secrets(Arc<Mutex<Known>>);
 
-/// The known secrets, the longest first: one may be a part of another.
+/// The known secrets.
 #[derive(Default)]
 pub(super) struct Known {
     pub(super) all: Vec<KnownSecret>,
@@ -42,11 +43,6 @@ impl KnownSecret {
     pub(super) fn text(&self) -> &str {
         &self.forms[0].text
     }
-
-    pub(super) fn occurs_in(&self, text: &str) -> bool {
-        let begins = |form: &Form| (0..text.len()).any(|at| form.end_from(text.as_bytes(), at).is_some());
-        self.forms.iter().any(begins)
-    }
 }
 
 impl Known {
@@ -55,26 +51,32 @@ impl Known {
             known.name = known.name.take().or(name);
             return;
         }
-        let place = self.all.partition_point(|known| known.text().len() >= text.len());
-        self.all.insert(place, KnownSecret { forms: forms(text), name });
-        self.by_first = vec![Vec::new(); 1 << u8::BITS];
-        for (secret, known) in self.all.iter().enumerate() {
-            for (number, form) in known.forms.iter().enumerate() {
-                self.by_first[form.first()].push((secret, number));
-            }
+        let forms = forms(text);
+        self.by_first.resize(1 << u8::BITS, Vec::new());
+        for (number, form) in forms.iter().enumerate() {
+            self.by_first[form.first()].push((self.all.len(), number));
         }
+        self.all.push(KnownSecret { forms, name });
+    }
+
+    /// Each secret that stands in `bytes`, and where.
+    pub(super) fn found<'a>(
+        &'a self,
+        bytes: &'a [u8],
+    ) -> impl Iterator<Item = (Range<usize>, &'a KnownSecret)> {
+        bytes.iter().enumerate().flat_map(move |(start, byte)| {
+            let forms = self.by_first.get(first_of(*byte)).into_iter().flatten();
+            forms.filter_map(move |&(secret, form)| {
+                let known = &self.all[secret];
+                Some((start..known.forms[form].end_from(bytes, start)?, known))
+            })
+        })
     }
 
     /// Where secrets stand, and which; of those that overlap, the first and longest for all.
-    fn places(&self, bytes: &[u8]) -> Vec<(Range<usize>, usize)> {
-        let mut found = Vec::new();
-        for (start, byte) in bytes.iter().enumerate() {
-            for &(secret, form) in self.by_first.get(first_of(*byte)).into_iter().flatten() {
-                let end = self.all[secret].forms[form].end_from(bytes, start);
-                found.extend(end.map(|end| (start..end, secret)));
-            }
-        }
-        found.sort_by_key(|(place, _)| (place.start, std::cmp::Reverse(place.end)));
+    fn places<'a>(&'a self, bytes: &'a [u8]) -> Vec<(Range<usize>, &'a KnownSecret)> {
+        let mut found: Vec<_> = self.found(bytes).collect();
+        found.sort_by_key(|(place, known)| (place.start, Reverse(place.end), Reverse(known.text().len())));
         found.dedup_by(|(next, _), (before, _)| {
             let overlaps = next.start < before.end;
             before.end = if overlaps { before.end.max(next.end) } else { before.end };
@@ -115,7 +117,7 @@ fn forms(text: &str) -> Vec<Form> {
         }
     }
     // The longest first: a shorter one may be a part of it.
-    forms[1..].sort_by_key(|form| std::cmp::Reverse(form.text.len()));
+    forms[1..].sort_by_key(|form| Reverse(form.text.len()));
     forms
 }
 
@@ -163,7 +165,7 @@ impl Secrets {
 
     /// True if `text` contains a whole secret.
     pub fn occur_in(&self, text: &str) -> bool {
-        self.lock().all.iter().any(|known| known.name.is_some() && known.occurs_in(text))
+        self.lock().found(text.as_bytes()).any(|(_, known)| known.name.is_some())
     }
 
     /// How many of the last bytes may be the beginning of a secret. A caller that masks a stream in pieces must hold
@@ -201,7 +203,7 @@ impl Secrets {
         self.replace(text, |known| known.name.as_ref().map(|name| format!("$env.{name}")));
     }
 
-    pub(super) fn replace(&self, text: &mut String, by: impl Fn(&KnownSecret) -> Option<String>) {
+    fn replace(&self, text: &mut String, by: impl Fn(&KnownSecret) -> Option<String>) {
         if let Some(replaced) = self.replaced(text.as_bytes(), by) {
             // Both ends of what was replaced are those of characters, as they are in the form.
             *text = String::from_utf8_lossy(&replaced).into_owned();
@@ -218,7 +220,7 @@ impl Secrets {
         let (mut all, mut from) = (Vec::new(), 0);
         for (place, secret) in places {
             all.extend_from_slice(&bytes[from..place.start]);
-            match by(&known.all[secret]) {
+            match by(secret) {
                 Some(other) => all.extend_from_slice(other.as_bytes()),
                 None => all.extend_from_slice(&bytes[place.clone()]),
             }
@@ -226,6 +228,14 @@ impl Secrets {
         }
         all.extend_from_slice(&bytes[from..]);
         Some(all)
+    }
+
+    /// The text up to the first part of a secret; one within a whole secret does not count.
+    pub fn up_to_a_part<'a>(&self, text: &'a str) -> &'a str {
+        let known = self.lock();
+        let places = known.places(text.as_bytes());
+        let part = places.iter().find(|(_, known)| known.name.is_none());
+        part.map_or(text, |(place, _)| &text[..place.start])
     }
 
     /// Where secrets stand in `bytes`, in order; none within another.

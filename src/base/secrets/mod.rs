@@ -16,4 +16,4 @@ mod parts;
 
 pub use code::Code;
 pub use key::Key;
-pub use masked::{LEAST, MASK, Secrets};
+pub use masked::{LEAST, Secrets};

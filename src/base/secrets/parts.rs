@@ -1,7 +1,7 @@
 //! The parts of a secret that is used as a path or an address. Errors and results speak of a folder, a name or a host
 //! alone, where the whole secret is not found.
 
-use super::masked::{LEAST, MASK, Secrets};
+use super::{LEAST, Secrets};
 
 /// What stands between the parts of a path, an address, or a URL.
 const BETWEEN: [char; 10] = ['/', '\\', ':', '@', '?', '&', '=', '#', '[', ']'];
@@ -20,8 +20,8 @@ impl Secrets {
     pub fn add_parts(&self, text: &str, is_open: impl Fn(&str) -> bool) {
         let used: Vec<String> = {
             let known = self.lock();
-            let used = known.all.iter().filter(|known| known.name.is_some() && known.occurs_in(text));
-            used.map(|known| known.text().to_owned()).collect()
+            let used = known.found(text.as_bytes()).filter(|(_, known)| known.name.is_some());
+            used.map(|(_, known)| known.text().to_owned()).collect()
         };
         for secret in used.iter().filter(|secret| secret.len() <= LONGEST) {
             let parts = secret.split(BETWEEN).chain(folders(secret)).map(str::to_owned);
@@ -30,11 +30,6 @@ impl Secrets {
                 self.insert(None, &part);
             }
         }
-    }
-
-    /// Replaces the parts of secrets in `text`, but no whole secret, with `***`.
-    pub fn hide_parts(&self, text: &mut String) {
-        self.replace(text, |known| known.name.is_none().then(|| MASK.to_owned()));
     }
 }
 

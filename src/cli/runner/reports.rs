@@ -24,10 +24,10 @@ enum ReportTarget {
 
 pub(super) struct Reports {
     sink: Sink,
-    all: Vec<Report>,
+    all: Vec<FormattedReport>,
 }
 
-struct Report {
+struct FormattedReport {
     reporter: Box<dyn Reporter>,
     target: ReportTarget,
     /// For people: masked once more as it is shown. In the others the words of the format stay as they are.
@@ -64,14 +64,14 @@ impl Reports {
                 let target =
                     file.map_or(ReportTarget::Output, |file| ReportTarget::File(file, String::new()));
                 let reporter = reporter(&format, style, secret ^ seed)?;
-                Some(Report { reporter, target, is_human: format == HUMAN })
+                Some(FormattedReport { reporter, target, is_human: format == HUMAN })
             })
             .collect();
         Some(Self { sink: program.sink.clone(), all })
     }
 
     fn each(&mut self, text: impl Fn(&mut dyn Reporter) -> String) {
-        for Report { reporter, target, is_human } in &mut self.all {
+        for FormattedReport { reporter, target, is_human } in &mut self.all {
             let mut text = text(&mut **reporter);
             if *is_human {
                 self.sink.secrets.hide(&mut text);
@@ -97,7 +97,7 @@ impl Reports {
     /// A report could not be written.
     pub(super) fn end(mut self, summary: &Summary) -> Result<(), Failure> {
         self.each(|reporter| reporter.end(summary));
-        for Report { target, .. } in &self.all {
+        for FormattedReport { target, .. } in &self.all {
             if let ReportTarget::File(file, text) = target {
                 write(file, text).map_err(|error| errors::report_unwritable(file, &error))?;
             }

@@ -15,7 +15,6 @@ use std::ops::Range;
 pub(super) use self::recorder::Recorder;
 use self::script::Edit;
 use super::{Binding, Shell};
-use crate::base::secrets::MASK;
 use crate::language::parse::atom::RESERVED_NAMES;
 use crate::language::parse::lexer::as_word;
 use crate::language::script::SessionExpectation;
@@ -48,32 +47,20 @@ impl Shell {
             _ => None,
         };
         // What is made of a part of a secret cannot be written down, as a whole secret can be: by its name.
-        fields.iter_mut().for_each(|fields| fields.retain(|(_, value)| !self.has_part(&value.to_string())));
-        let known_failure = result.err().map(|failure| self.up_to_a_part(failure));
+        let is_whole = |text: &str| self.secrets.up_to_a_part(text) == text;
+        fields.iter_mut().for_each(|fields| fields.retain(|(_, value)| is_whole(&value.to_string())));
+        let failure = result.err().map(|failure| Failure {
+            why: self.secrets.up_to_a_part(&failure.why).to_owned(),
+            ..failure.clone()
+        });
         if let Some(recorder) = &mut self.recorder {
-            recorder.note(step, known, known_failure.as_ref().map_or(Ok(fields.as_ref()), Err));
+            recorder.note(step, known, failure.as_ref().map_or(Ok(fields.as_ref()), Err));
             if let (Some(id), Some(name)) = (made, recorder.newest.take()) {
                 recorder.called.entry(id).or_insert(name);
             }
             // What comes from now on is copied; nothing was consumed of what came already.
             self.registry.all().iter().for_each(|session| session.tap());
         }
-    }
-
-    fn has_part(&self, text: &str) -> bool {
-        let mut hidden = text.to_owned();
-        self.secrets.hide_parts(&mut hidden);
-        hidden != text
-    }
-
-    /// The failure, with its reason up to the first part of a secret.
-    fn up_to_a_part(&self, failure: &Failure) -> Failure {
-        let mut failure = failure.clone();
-        if self.has_part(&failure.why) {
-            self.secrets.hide_parts(&mut failure.why);
-            failure.why = failure.why.split(MASK).next().unwrap_or_default().to_owned();
-        }
-        failure
     }
 
     /// The arguments of a step that name what was bound before the recording began, with their values.

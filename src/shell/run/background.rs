@@ -6,10 +6,10 @@ use std::process::ExitStatus;
 use rustix::process::{Signal, kill_process};
 use tokio::process::Child;
 
+use super::errors;
 use super::process_group::{ProcessGroup, Running, processes_with};
 use crate::report::{Failure, Report};
 use crate::shell::Shell;
-use crate::shell::run::errors;
 
 /// How long such commands may take to end after SIGTERM; then they get SIGKILL.
 const END_LIMIT: std::time::Duration = std::time::Duration::from_secs(2);

@@ -8,13 +8,13 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::errors;
 use crate::base::Value;
 use crate::base::pattern::TextPattern;
 use crate::language::parse::lexer::{Segment, Word};
 use crate::language::script::{Comparison, Expectation};
 use crate::report::{Contrast, Failure};
 use crate::session::{Session, State};
-use crate::shell::run::errors;
 use crate::shell::{Binding, Shell};
 
 /// The result of a check, for the message.

@@ -3,13 +3,13 @@
 
 use std::ops::Range;
 
+use super::errors;
 use super::{expect, expect_session};
 use crate::language::Action;
 use crate::language::parse::lexer::Word;
 use crate::language::script::error_code;
 use crate::report::Failure;
 use crate::shell::Shell;
-use crate::shell::run::errors;
 
 impl Shell {
     /// Compares the reason alone: neither its subject, which is the command itself, nor what it repeats of the command.

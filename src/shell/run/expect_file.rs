@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::errors;
 use crate::language::script::{FileExpectation, FileTest};
 use crate::report::{Contrast, Failure};
 use crate::shell::Shell;
-use crate::shell::run::errors;
 
 /// Polling interval with `within`: a file has no events.
 const LOOK: Duration = Duration::from_millis(20);

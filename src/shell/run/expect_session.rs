@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::JOIN_LIMIT;
+use super::errors;
 use super::expect::with_events;
 use crate::base::Value;
 use crate::base::pattern::{Pattern, PatternSet, to_hex};
@@ -16,7 +17,6 @@ use crate::language::script::{SessionExpectation, SessionTest};
 use crate::report::{Contrast, Failure};
 use crate::session::Session;
 use crate::session::byte_inbox::Taken;
-use crate::shell::run::errors;
 use crate::shell::values::filter_of;
 use crate::shell::{Binding, Shell};
 

@@ -4,6 +4,7 @@
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock, Weak};
 
+use super::errors;
 use crate::base::pattern::Pattern;
 use crate::base::{Secrets, Value};
 use crate::language::parse::lexer::{Segment, Word};
@@ -12,7 +13,6 @@ use crate::language::{Action, Argument, Datum, Invocation, Kind, SessionRef, Ste
 use crate::report::{Failure, Place, Report};
 use crate::service::files::temporary::Temporary;
 use crate::session::handlers::{Handler, HandlerEvent, Parts, Piece, Reacting, Reaction};
-use crate::shell::run::errors;
 use crate::shell::{Binding, Flow, Shell};
 
 /// The name of who spoke.

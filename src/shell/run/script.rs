@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::errors;
 use super::{TOGETHER, is_plain_question};
 use crate::language::{Action, Argument, Datum, Invocation, Plan, Source, Step};
 use crate::report::{Failure, Place, Report};
 use crate::service::contract::keys::CREDENTIALS;
 use crate::session::State;
-use crate::shell::run::errors;
 use crate::shell::{Flow, Shell};
 use crate::wire::Code;
 

@@ -9,11 +9,11 @@ use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::{Child, Command};
 
 use super::background::{BackgroundCommand, in_background};
+use super::errors;
 use super::process_group::ProcessGroup;
 use crate::base::{Secrets, Value};
 use crate::report::{Failure, Report};
 use crate::shell::errors::interrupted;
-use crate::shell::run::errors;
 use crate::shell::terminal::Stream;
 use crate::shell::{Binding, Flow, Shell, Terminal};
 

@@ -67,6 +67,13 @@ pub(super) struct Opening {
     pub(super) foreign: Option<Failure>,
 }
 
+impl Opening {
+    /// Ends the attempt. A server of another protocol explains it best.
+    fn fail(self, why: Failure) {
+        drop(self.opened.send(Err(self.foreign.unwrap_or(why))));
+    }
+}
+
 /// The driver of one socket, of a client or a listener.
 pub(super) struct SocketDriver {
     socket: Socket,
@@ -303,8 +310,7 @@ impl SocketDriver {
     fn finish(&mut self, id: ConnectionId, ending: CloseReason) {
         let failure = ended(ending);
         if let Some(opening) = self.opening.take_if(|opening| opening.id == id) {
-            let why = opening.foreign.or_else(|| failure.clone()).unwrap_or_else(errors::connection_closed);
-            drop(opening.opened.send(Err(why)));
+            opening.fail(failure.clone().unwrap_or_else(errors::connection_closed));
         }
         if let Some(application) = self.applications.remove(&id) {
             application.room.close(failure.as_ref());
@@ -349,8 +355,7 @@ impl SocketDriver {
     /// the server may be restarting.
     fn refused(&mut self) {
         if let Some(opening) = self.opening.take() {
-            let why = opening.foreign.unwrap_or_else(errors::port_unreachable);
-            drop(opening.opened.send(Err(why)));
+            opening.fail(errors::port_unreachable());
         }
     }
 
@@ -358,7 +363,7 @@ impl SocketDriver {
     /// opens a connection can be, the attempt fails.
     fn narrow(&mut self) {
         if let Some(opening) = self.opening.take() {
-            drop(opening.opened.send(Err(errors::packet_too_big())));
+            opening.fail(errors::packet_too_big());
         }
     }
 
@@ -366,9 +371,10 @@ impl SocketDriver {
     /// whole. A server of another protocol answers the repetition, too.
     fn refuse_foreign(&mut self, bytes: &[u8]) {
         let Some(opening) = &mut self.opening else { return };
-        let Some(first) = opening.foreign.replace(errors::foreign_protocol(bytes)) else { return };
-        if let Some(opening) = self.opening.take() {
-            drop(opening.opened.send(Err(first)));
+        if opening.foreign.is_none() {
+            opening.foreign = Some(errors::foreign_protocol(bytes));
+        } else if let Some(opening) = self.opening.take() {
+            opening.fail(errors::foreign_protocol(bytes));
         }
     }
 }

@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio_util::sync::CancellationToken;
 
 use super::super::{BARE, Builtin, next};
+use super::errors;
 use crate::base::{Carrier, Value, quantity};
 use crate::language::{Arguments, Field, FromArguments, Keyword, Kind, Param, SessionRef, Verb};
 use crate::net::connection::tap::{Depth, Part, Tapped};
@@ -16,7 +17,6 @@ use crate::record::capture::{Capture, End, Packet};
 use crate::record::line::in_words;
 use crate::report::{Failure, Outcome};
 use crate::session::{Handle, Request, Session};
-use crate::shell::builtin::see::errors;
 use crate::shell::errors::session_ended;
 
 /// Most bytes of a file, unless it is told another number.

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::super::{BARE, Builtin, next};
+use super::errors;
 use super::witness::{is_client, witnesses};
 use crate::base::Value;
 use crate::base::width::front;
@@ -12,7 +13,6 @@ use crate::record::diagram::{Lane, Options, PACKET_LIMIT, mermaid, svg, text};
 use crate::record::explain::Witnesses;
 use crate::report::{Failure, Outcome};
 use crate::session::Session;
-use crate::shell::builtin::see::errors;
 use crate::shell::{Shell, paths};
 
 /// Packets that are drawn on a terminal if nothing else is said: more than a few screens nobody reads.

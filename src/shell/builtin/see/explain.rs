@@ -1,11 +1,11 @@
 //! `explain`: what became of a packet, and what held a transfer up, in sentences.
 
 use super::super::{BARE, Builtin, next};
+use super::errors;
 use super::witness::witnesses;
 use crate::base::Value;
 use crate::language::{Arguments, Field, FromArguments, Kind, Param, SessionRef, Verb};
 use crate::report::{Failure, Outcome};
-use crate::shell::builtin::see::errors;
 
 pub(in crate::shell::builtin) static EXPLAIN: Builtin = Builtin {
     verb: &Verb {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::errors;
 use super::set::CHANGE;
 use super::{BARE, Builtin, next};
 use crate::base::quantity::counted;
@@ -13,7 +14,6 @@ use crate::report::{Failure, Outcome};
 use crate::session::Session;
 use crate::shell::Shell;
 use crate::shell::builtin::see::packet_number;
-use crate::shell::builtin::steer::errors;
 use crate::shell::errors::{no_link, session_ended};
 
 /// Packets that `step` names; more are counted.

@@ -1,5 +1,6 @@
 //! `set X key`, `set X code`, `set X revoke`: who may connect to a port with keys, while it runs.
 
+use super::errors;
 use crate::language::{Arguments, FromArguments};
 use crate::net::connection::keys::{Clash, ClientKey, Keyring};
 use crate::net::relay::RelayControl;
@@ -10,7 +11,6 @@ use crate::service::contract::keys::{
 use crate::service::listen::code;
 use crate::session::Session;
 use crate::shell::Shell;
-use crate::shell::builtin::steer::errors;
 
 /// What follows `key` and `revoke`, and whether there is `code`.
 pub(super) struct KeyChange {

@@ -1,5 +1,6 @@
 //! `set`: settings of the shell, rate limits of sessions, and conditions of links.
 
+use super::errors;
 use super::keys::KeyChange;
 use super::{BARE, Builtin, next};
 use crate::base::quantity;
@@ -10,7 +11,6 @@ use crate::service::contract::keys::OFFERS_CODE;
 use crate::service::link::{self, BURST_LIMIT, Change, QUEUE_LIMIT};
 use crate::session::Session;
 use crate::shell::Shell;
-use crate::shell::builtin::steer::errors;
 use crate::shell::errors::session_ended;
 
 /// Most events that a record can be told to keep: some hundred bytes each.
