@@ -124,6 +124,20 @@ fn row_42_all_in_one_segment_with_the_end_of_the_connection_is_stored_and_the_ne
 }
 
 #[test]
+fn row_41_who_is_refused_and_goes_on_with_what_is_no_frame_is_not_reset_before_the_reason() {
+    let lab = Lab::new();
+    let (_server, address) = lab.server("listen tcp 0 ftp");
+    let mut stream = connect(&address, PREFACE_FTP);
+    stream.write_all(&frame(0x7f, b"")).unwrap();
+    // More than both systems keep for a program that does not read.
+    stream.write_all(&vec![0xff; 16 << 20]).unwrap();
+    stream.shutdown(std::net::Shutdown::Write).unwrap();
+    let (kind, body) = read_frame(&mut stream);
+    assert!(kind == 0x02 && super::error_text(&body).contains("malformed"), "{kind:#x} {body:?}");
+    assert_eq!(stream.read(&mut [0]).unwrap(), 0);
+}
+
+#[test]
 fn row_43_another_protocol_is_named_on_both_sides() {
     let lab = Lab::new();
     let (_server, address) = lab.server("listen tcp 0 ftp");

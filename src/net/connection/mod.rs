@@ -282,6 +282,17 @@ impl Incoming {
         }
     }
 
+    /// Reads until the peer closes, and drops what comes. Cancel-safe.
+    pub async fn discard(&mut self) -> Result<(), Failure> {
+        match self {
+            Self::Tcp(half) => half.discard().await,
+            Self::Udp(half) => {
+                while half.next().await?.is_some() {}
+                Ok(())
+            }
+        }
+    }
+
     /// The next message, without waiting: `None` if there is none yet. Cancel-safe.
     pub async fn next_now(&mut self) -> Option<Result<Option<Message>, Failure>> {
         self.set_patient(false);

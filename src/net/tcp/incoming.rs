@@ -12,12 +12,19 @@ use crate::net::connection::keys::Opener;
 use crate::net::connection::message::{BlockSink, Message, Received, land};
 use crate::net::connection::record::FrameNotes;
 use crate::net::errors::{self, malformed};
+use crate::net::take_turns;
 use crate::record::Kind;
 use crate::report::Failure;
 use crate::wire::frame::{self, BLOCK_HEADER, Deframer};
 use crate::wire::preface::{self, Preface};
 use crate::wire::{Frame, Reader};
 
+/// Fewest bytes that are read at once, of frames …
+const LEAST: usize = 8 << 10;
+/// … and of lines.
+const LINES: usize = 4 << 10;
+/// Who has sent so many is given room for a whole batch.
+const MANY: u64 = 64 << 10;
 /// Bytes between two large blocks: the frame with the hash of the next one, and its block header.
 const BETWEEN: usize = frame::HEADER + 8 + 32 + frame::CHECK + BLOCK_HEADER;
 
@@ -236,13 +243,31 @@ impl Incoming {
         Ok(Some(Message::Frame(Frame { kind: frame::LINE, body: line.freeze() })))
     }
 
+    /// Reads up to the end of the stream and drops what comes: no frame of it has to fit in memory, nor be one.
+    pub(in crate::net) async fn discard(&mut self) -> Result<(), Failure> {
+        (self.frames.buffer, self.block) = (BytesMut::new(), None);
+        while !self.ended && self.read_some(LEAST).await? {
+            let dropped = self.frames.buffer.len() as u64;
+            self.frames.buffer.clear();
+            take_turns(dropped).await;
+        }
+        self.at_end().map(drop)
+    }
+
     /// Reads once; false at the end of the stream.
     async fn read(&mut self) -> Result<bool, Failure> {
         let wanted = if self.lines {
-            4096
+            LINES
         } else {
-            self.frames.missing().clamp(8192, BATCH).max(if self.received > 1 << 16 { BATCH } else { 0 })
+            let missing = self.frames.missing().clamp(LEAST, BATCH);
+            // With a frame that is here in part no more than a batch in all.
+            let rest = BATCH.saturating_sub(self.frames.buffer.len());
+            if self.received > MANY { missing.max(rest) } else { missing }
         };
+        self.read_some(wanted).await
+    }
+
+    async fn read_some(&mut self, wanted: usize) -> Result<bool, Failure> {
         loop {
             self.frames.buffer.reserve(wanted);
             match self.end.try_read_buf(&mut self.frames.buffer, wanted) {

@@ -48,8 +48,9 @@ use crate::report::Failure;
 use crate::wire::preface::Preface;
 use crate::wire::{ServiceId, VERSION, frame};
 
-/// Bytes gathered before a write, and maximum buffer for a read: large enough to keep system calls rare.
-const BATCH: usize = 256 << 10;
+/// Bytes gathered before a write, and buffered for a read: large enough to keep system calls rare, and for a block of
+/// 256 KiB with its hash.
+const BATCH: usize = (256 << 10) + 512;
 /// Blocks of at least this many bytes are sent and received without a copy through the buffer.
 const DIRECT: usize = 16 << 10;
 /// Longest line from a plain-text client, in bytes.

@@ -102,6 +102,17 @@ impl Entry {
     pub fn is_folder(&self) -> bool {
         self.kind == EntryKind::Folder
     }
+
+    /// Bytes that it takes here, with what the allocator needs for its texts.
+    pub(crate) fn bytes_in_memory(&self) -> usize {
+        const ALLOCATED: usize = 16;
+        let texts = match &self.kind {
+            EntryKind::Media(note) => note.container.len() + note.title.len() + 2 * ALLOCATED,
+            EntryKind::Link(target) => target.len() + ALLOCATED,
+            EntryKind::File | EntryKind::Folder | EntryKind::Person => 0,
+        };
+        size_of_val(self) + self.name.len() + ALLOCATED + texts
+    }
 }
 
 /// ENTRIES: one page of a list.

@@ -10,7 +10,7 @@ pub(crate) static BATCHES: Budget = Budget::new(48 << 20);
 pub(crate) static ANSWERS: Budget = Budget::new(32 << 20);
 /// Blocks of TFTP that are not acknowledged yet, besides one for each client.
 pub(crate) static WINDOWS: Budget = Budget::new(32 << 20);
-/// Long pages of folders that wait to be read by a browser.
+/// Entries of long pages that wait to be read by a browser.
 pub(crate) static PAGES: Budget = Budget::new(16 << 20);
 /// Hashes of groups that receivers have, besides [`KNOWN_LEAST`](super::transfer::start::KNOWN_LEAST) of each.
 pub(crate) static KNOWN: Budget = Budget::new(48 << 20);

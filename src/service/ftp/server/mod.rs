@@ -209,7 +209,7 @@ impl ServerConnection {
                         .is_ok();
                 if heard {
                     self.connection.outgoing.close(Code::Other, "").await;
-                    while let Ok(Some(_)) = self.connection.incoming.next().await {}
+                    drop(self.connection.incoming.discard().await);
                 }
             };
             drop(tokio::time::timeout(PARTING_LIMIT, words).await);

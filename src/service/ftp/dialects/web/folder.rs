@@ -22,11 +22,13 @@ use crate::wire::http::{Method, ResponseHead, Status, date};
 
 /// Most rows of a page; more are in the JSON form, and in `ls`.
 const ROWS_LIMIT: usize = 10_000;
-/// Pages that are made at once: each holds all of its rows meanwhile. Whoever reads slowly keeps nobody waiting, since a
-/// page is sent after its turn.
-static MAKING: Semaphore = Semaphore::const_new(3);
-/// Bytes of a page for which there is always room.
+/// Pages whose entries are read and put in order at once. Whoever reads slowly keeps nobody waiting, since a page is sent
+/// after its turn.
+static GATHERING: Semaphore = Semaphore::const_new(3);
+/// Bytes of entries for which there is always room.
 const SMALL_PAGE: usize = 64 << 10;
+/// Bytes of a page that are written at once: the rows of a long page, as they are taken.
+const PIECE: usize = 64 << 10;
 
 /// Answers with the folder, which has its `/` at the end.
 pub(super) async fn show(store: &Store, exchange: &mut Exchange<'_>, name: &str) -> Result<(), Failure> {
@@ -96,8 +98,9 @@ async fn html(
     name: &str,
     mut listing: Listing,
 ) -> Result<(), Failure> {
-    let turn = MAKING.acquire().await;
-    let (mut entries, all) = (Vec::new(), listing.len());
+    let turn = GATHERING.acquire().await;
+    let all = listing.len();
+    let mut entries = Vec::with_capacity(all.min(ROWS_LIMIT));
     while !listing.is_over() && entries.len() < ROWS_LIMIT {
         match store.next_entries(&mut listing).await {
             Ok(page) => entries.extend(page),
@@ -109,20 +112,19 @@ async fn html(
     }
     let left = listing.len();
     let order = Order::of(&exchange.head.target);
-    let takes = store.objection_to_writing().is_none();
-    let mut page = Page { name: name.to_owned(), order, entries, all, left, takes };
     // Where thousands of rows keep no other client waiting.
-    let make = move || {
-        page.order.sort(&mut page.entries);
-        let nonce = page::nonce();
-        (page.html(&nonce), nonce)
+    let sort = move || {
+        order.sort(&mut entries);
+        entries
     };
-    let (text, nonce) = store.session.block(make).await?;
+    let entries = store.session.block(sort).await?;
     // Others may list now.
     drop((listing, turn));
-    let held = if text.len() > SMALL_PAGE { PAGES.take(text.len()) } else { Some(Held::nothing(&PAGES)) };
+    let bytes = entries.iter().map(Entry::bytes_in_memory).sum();
+    let held = if bytes > SMALL_PAGE { PAGES.take(bytes) } else { Some(Held::nothing(&PAGES)) };
     let Some(_held) = held else { return exchange.fail(&errors::too_many_pages()).await };
-    exchange.reply(page::head(Status::OK, &nonce).with("Vary", "Accept"), text).await
+    let takes = store.objection_to_writing().is_none();
+    Page { name: name.to_owned(), order, entries, all, left, takes }.send(exchange).await
 }
 
 /// What the page shows.
@@ -139,7 +141,25 @@ struct Page {
 }
 
 impl Page {
-    fn html(&self, nonce: &str) -> String {
+    /// Answers with it; one that is long is written as it is read, so that only its entries are held.
+    async fn send(self, exchange: &mut Exchange<'_>) -> Result<(), Failure> {
+        let nonce = page::nonce();
+        let head = page::head(Status::OK, &nonce).with("Vary", "Accept");
+        let (mut rows, mut text) = (self.entries.iter(), self.before_rows(&nonce));
+        if write_rows(&mut rows, &mut text) {
+            return exchange.reply(head, text + &self.after_rows(&nonce)).await;
+        }
+        exchange.begin(head.chunked()).await?;
+        let mut is_whole = false;
+        while !is_whole {
+            exchange.send(&Bytes::from(std::mem::take(&mut text))).await?;
+            is_whole = write_rows(&mut rows, &mut text);
+        }
+        exchange.send(&Bytes::from(text + &self.after_rows(&nonce))).await?;
+        exchange.end().await
+    }
+
+    fn before_rows(&self, nonce: &str) -> String {
         let title =
             if self.name.is_empty() { "files" } else { self.name.rsplit('/').next().unwrap_or(&self.name) };
         let (base, style) = (page::STYLE, include_str!("folder.css"));
@@ -155,7 +175,12 @@ impl Page {
                     <span class=soft> or drop them here; only new names are taken</span>\
                     <input type=file id=files multiple hidden><ul id=uploads aria-live=polite></ul></div>";
         }
-        out += &self.table();
+        out += &self.head_of_table();
+        out
+    }
+
+    fn after_rows(&self, nonce: &str) -> String {
+        let mut out = String::from("</table>");
         if self.left > 0 {
             out += &format!(
                 "<p class=soft>{} of {} entries are shown; <a href=\"?json\">all of them as JSON</a></p>",
@@ -185,7 +210,7 @@ impl Page {
         out + "</nav></h1>"
     }
 
-    fn table(&self) -> String {
+    fn head_of_table(&self) -> String {
         let mut out = String::from("<table><thead><tr>");
         for (by, name) in By::ALL {
             let (query, mark) = (self.order.query(by), self.mark(by));
@@ -196,11 +221,10 @@ impl Page {
         if !self.name.is_empty() {
             out += "<tr class=up><td colspan=3><a href=\"../\">..</a>";
         }
-        self.entries.iter().for_each(|entry| out += &row(entry));
         if self.entries.is_empty() {
             out += "<tr><td colspan=3 class=soft>nothing here yet";
         }
-        out + "</table>"
+        out
     }
 
     /// Which way the column is ordered.
@@ -211,6 +235,15 @@ impl Page {
             (true, true) => " ↓",
         }
     }
+}
+
+/// Writes rows up to the length of a piece; true if none is left.
+fn write_rows<'e>(rows: &mut impl Iterator<Item = &'e Entry>, out: &mut String) -> bool {
+    while out.len() < PIECE {
+        let Some(entry) = rows.next() else { return true };
+        out.push_str(&row(entry));
+    }
+    false
 }
 
 fn row(entry: &Entry) -> String {
