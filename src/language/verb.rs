@@ -43,6 +43,8 @@ pub enum Capability {
     Resume,
     /// It stores what it receives in the current folder, unless `to` says where.
     Store,
+    /// The connections of others run through it.
+    Pass,
     /// A recorded script names its result and expects the same again.
     Record,
 }

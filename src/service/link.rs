@@ -12,7 +12,7 @@ use super::listen::held_by_us;
 use super::{Client, Context, Job, Run};
 use crate::base::{Endpoint, Fields, Transport, Value, quantity};
 use crate::language::verb::Lasting;
-use crate::language::{Arguments, Field, FromArguments, Keyword, Kind, Param, Verb};
+use crate::language::{Arguments, Capability, Field, FromArguments, Keyword, Kind, Param, Verb};
 use crate::link::{Counts, Profile};
 use crate::net::accept::bind::{Bind, bind};
 use crate::net::connection::keys::{ClientKey, Keyring, is_built_in};
@@ -105,7 +105,7 @@ pub static LINK: Client = Client {
         example: "link udp 0 to 127.0.0.1:9000 loss 5% delay 20ms as bad",
         next: "set {session} delay 50ms",
         lasting: Lasting::Service,
-        capabilities: &[],
+        capabilities: &[Capability::Pass],
     },
     place: None,
     transport: Transport::Udp,

@@ -11,6 +11,7 @@
 //! | `arguments` | evaluates arguments; `$session` → address |
 //! | `paths` | `~` and globs; new files |
 //! | `record` | writes what is done as a script |
+//! | `stopping` | stops sessions, what passes others last |
 //! | `suggest` | suggests the next command |
 //! | `errors` | errors that several folders share, and those of names and files |
 //! | `builtin` | the shell's own verbs, a file for each group |
@@ -23,6 +24,7 @@ mod errors;
 mod paths;
 pub mod record;
 pub mod run;
+mod stopping;
 mod suggest;
 pub mod terminal;
 mod values;
@@ -243,8 +245,10 @@ impl Shell {
 
     /// Ends all sessions and connections; returns the sessions that were still alive after `limit`.
     pub async fn close(&self, limit: Duration) -> Vec<String> {
+        let until = Instant::now() + limit;
         self.context.idle.close().await;
-        self.registry.close(limit).await
+        stopping::stop(&self.registry.live()).await;
+        self.registry.close(until.saturating_duration_since(Instant::now())).await
     }
 
     /// Ends a recording and writes it. Returns its file and its number of commands; `None` if there was no recording.

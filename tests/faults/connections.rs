@@ -361,3 +361,16 @@ fn a_udp_path_that_is_too_narrow_is_said_at_once_and_no_firewall_is_blamed() {
     }
     assert!(output.status.success(), "{said}");
 }
+
+#[test]
+fn the_end_of_a_server_is_heard_through_a_link_of_the_same_shell() {
+    let lab = Lab::new();
+    let script = "listen udp 0 chat as c; link udp 0 to $c delay 50ms as l; print at $l.port; \
+        expect $c.clients == 1 within 20s; print joined; wait";
+    let mut server = lab.start(&["-c", script]);
+    let port = server.line_with("at ").replace("at ", "");
+    let client = lab.start(&["-c", &format!("chat udp :{port} name Ann as me &\nwait $me")]);
+    server.line_with("joined");
+    server.signal("TERM");
+    client.finish().success();
+}

@@ -10,7 +10,7 @@ use crate::report::{Failure, Outcome};
 use crate::session::state::STATE_WORDS;
 use crate::session::{Session, State};
 use crate::shell::run::expect::with_events;
-use crate::shell::{Flow, Shell, errors};
+use crate::shell::{Flow, Shell, errors, stopping};
 
 /// How long `stop` waits for a session to end.
 const STOP_LIMIT: Duration = Duration::from_secs(5);
@@ -144,7 +144,7 @@ pub(super) static STOP: Builtin = Builtin {
                 Some(one) => vec![shell.session(one)?],
             };
             let live: Vec<_> = sessions.into_iter().filter(|session| !session.has_ended()).collect();
-            live.iter().for_each(|session| session.cancel.cancel());
+            stopping::stop(&live).await;
             for session in &live {
                 drop(tokio::time::timeout(STOP_LIMIT, session.ended()).await);
             }
