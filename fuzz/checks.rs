@@ -50,7 +50,8 @@ pub fn line(bytes: &[u8]) {
         assert!(text.is_char_boundary(span.start) && text.is_char_boundary(span.end), "{span:?} of {text:?}");
     }
     if let Some(errors) = errors {
-        let drawn = nls::output::Style::plain().render_errors(&errors[..errors.len().min(3)]);
+        let drawn = nls::output::Style::plain()
+            .render_errors(&errors[..errors.len().min(3)], &nls::base::Secrets::default());
         assert!(!drawn.err.contains('\u{1b}'));
     }
 }

@@ -91,8 +91,13 @@ fn every_bad_input_gets_its_message_and_the_messages_score_well() {
             )
             .unwrap();
         }
-        writeln!(messages, "== {}\n{}", case.text, style.render_errors(&reports[..1]).err.trim_end())
-            .unwrap();
+        writeln!(
+            messages,
+            "== {}\n{}",
+            case.text,
+            style.render_errors(&reports[..1], &nls::base::Secrets::default()).err.trim_end()
+        )
+        .unwrap();
     }
     let mean = points as f64 / cases.len() as f64;
     eprintln!("{} bad inputs: mean {mean:.2} of 5 points, {exact} carets exact\n{wanting}", cases.len());

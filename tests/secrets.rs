@@ -1,12 +1,13 @@
 //! faults.md row 93: a secret is shown nowhere, whatever characters it has and whatever a format makes of them.
 
 use nls::base::{Secrets, Value, mix};
-use nls::language::Source;
+use nls::language::{Scope, Source, plan};
 use nls::output::Style;
 use nls::output::reports::{FORMATS, reporter};
 use nls::report::{
     Contrast, Event, FailedTest, Failure, Outcome, Place, Report, Summary, TestPlan, TestRun, Verdict,
 };
+use nls::shell::catalogue;
 use nls::wire::Code;
 
 use crate::harness::Lab;
@@ -270,6 +271,24 @@ fn row_93_a_secret_that_is_a_word_of_a_format_leaves_the_format_whole() {
         }
         assert!(read("r.tap").contains("\nnot ok "), "{token}: {}", read("r.tap"));
         assert!(read("r.xml").contains("</testsuites>"), "{token}: {}", read("r.xml"));
+    }
+}
+
+#[test]
+fn row_93_errors_of_parsing_for_machines_are_masked_before_they_are_encoded() {
+    let (style, vocabulary) = (Style { json: true, ..Style::plain() }, catalogue::vocabulary(true));
+    let load = |_: &str, _: &Source| Err("there are no files".to_owned());
+    for secret in ["null", "error", "fixx", "prompt", "start"] {
+        let secrets = Secrets::default();
+        assert!(secrets.add("TOKEN", secret));
+        // As a command that nobody knows.
+        let source = Source::new(format!("a/{secret}"), format!("{secret} x"));
+        let errors = plan(&source, &vocabulary, &mut Scope::builtin(0), &load).unwrap_err();
+        let line = style.render_errors(&errors[..1], &secrets).out;
+        let object: serde_json::Value = serde_json::from_str(&line).unwrap();
+        assert!(object["type"] == "error" && object["code"] == "E-usage" && object["start"] == 0, "{line}");
+        assert!(object["file"] == "a/***" && object["read"] == "***", "{line}");
+        assert!(!object["text"].as_str().unwrap().contains(secret), "{line}");
     }
 }
 

@@ -100,7 +100,7 @@ async fn run_in(program: &Program, shell: &mut Shell, source: &Arc<Source>) -> E
     let plan = match shell.plan(source) {
         Ok(plan) => plan,
         Err(errors) => {
-            program.sink.put(program.style.render_errors(&errors));
+            program.sink.put_errors(&errors, &program.style);
             return Exit::Usage;
         }
     };

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Number, Value as Json, json};
 
-use crate::base::{Fields, Time, Value};
+use crate::base::{Fields, Secrets, Time, Value};
 use crate::language;
 use crate::record::PacketEvent;
 use crate::record::line::{fields, line};
@@ -75,14 +75,20 @@ fn wrong(wrong: &FailedTest) -> Json {
     })
 }
 
-/// An error in a source text.
-pub(super) fn diagnostic(report: &language::Report) -> String {
+/// An error in a source text, without secrets.
+pub(super) fn diagnostic(report: &language::Report, secrets: &Secrets) -> String {
+    let hidden = |text: &str| {
+        let mut text = text.to_owned();
+        secrets.hide(&mut text);
+        text
+    };
     let found = &report.diagnostic;
+    let (read, expected) = (report.source.slice(&found.span), found.expected.iter().map(|text| hidden(text)));
     let line = report.source.line(found.span.start);
     let object = json!({
-        "type": "error", "code": "E-usage", "file": report.source.name, "line": line, "start": found.span.start, "end": found.span.end,
-        "read": report.source.slice(&found.span), "expected": found.expected, "fix": found.fix, "hint": found.hint,
-        "text": found.title,
+        "type": "error", "code": "E-usage", "file": hidden(&report.source.name), "line": line, "start": found.span.start, "end": found.span.end,
+        "read": hidden(read), "expected": expected.collect::<Vec<_>>(), "fix": found.fix.as_deref().map(hidden),
+        "hint": found.hint, "text": hidden(&found.title),
     });
     format!("{object}\n")
 }

@@ -29,6 +29,7 @@ pub use writer::AboveLine;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::base::Secrets;
 use crate::language;
 use crate::report::{Area, Report};
 
@@ -113,10 +114,11 @@ impl Style {
         crate::base::escape::escape(text).into_owned() + "\n"
     }
 
-    /// Errors in a source text, all at once.
-    pub fn render_errors(&self, reports: &[language::Report]) -> Rendered {
+    /// Errors in a source text, all at once; those for machines without secrets.
+    pub fn render_errors(&self, reports: &[language::Report], secrets: &Secrets) -> Rendered {
         if self.json {
-            return Rendered { out: reports.iter().map(json::diagnostic).collect(), err: String::new() };
+            let out = reports.iter().map(|report| json::diagnostic(report, secrets)).collect();
+            return Rendered { out, err: String::new() };
         }
         let drawn = reports.iter().map(|report| caret::render(report, self.colours.err)).collect::<String>();
         let err = match self.areas().1 {

@@ -14,6 +14,7 @@ use super::item::Item;
 use super::writer::{AboveLine, Wake, Writer};
 use super::{Rendered, Style};
 use crate::base::Secrets;
+use crate::language;
 use crate::report::Report;
 
 /// Most items that wait for the writing thread.
@@ -73,6 +74,12 @@ impl Sink {
     /// Queues results and errors; waits for room in the queue, so that none is lost.
     pub fn put(&self, text: Rendered) {
         self.put_as_it_is(self.masked(text));
+    }
+
+    /// Queues errors in a source text.
+    pub fn put_errors(&self, reports: &[language::Report], style: &Style) {
+        let text = style.render_errors(reports, &self.secrets);
+        if style.json { self.put_as_it_is(text) } else { self.put(text) }
     }
 
     /// Queues what [`Self::text_of`] made, or text that is masked otherwise.

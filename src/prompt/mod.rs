@@ -267,7 +267,7 @@ async fn typed(shell: &mut Shell, setup: &Setup, history: &mut History, text: &s
     let plan = match plan {
         Ok(plan) => plan,
         Err(errors) => {
-            setup.sink.put(setup.style.render_errors(&errors));
+            setup.sink.put_errors(&errors, &setup.style);
             return false;
         }
     };

@@ -111,7 +111,7 @@ fn each<T>(
         match read(&source, &mut Scope::builtin(program.arguments.rest.len())) {
             Ok(made) => all.push((source, made)),
             Err(errors) => {
-                program.sink.put(program.style.render_errors(&errors));
+                program.sink.put_errors(&errors, &program.style);
                 exit.get_or_insert(Exit::Usage);
             }
         }
