@@ -10,14 +10,16 @@
 //! | `time`, `wall_time` | virtual time of state machines; times of day as text |
 //! | `pattern` | regular expressions over texts and streams |
 //! | `ranges` | sets of ranges |
-//! | `escape`, `width` | foreign text made safe, pages of HTML; its width in columns |
+//! | `escape` | foreign text made safe, also for HTML; its width in columns |
 //! | `secrets` | texts that are masked everywhere; keys and codes |
+//! | `open` | flags to open a file with |
 //! | `limits` | what one peer, or all of them, may take of this process |
 //! | `stable_hash` | hashes for random decisions |
 
 pub mod endpoint;
 pub mod escape;
 pub mod limits;
+pub mod open;
 pub mod pattern;
 pub mod quantity;
 pub mod ranges;
@@ -26,11 +28,10 @@ pub mod stable_hash;
 pub mod time;
 pub mod value;
 pub mod wall_time;
-pub mod width;
 
 pub use self::stable_hash::mix;
 pub use endpoint::{Carrier, Endpoint, Host, Transport};
-pub use escape::escape;
+pub use escape::{escape, width};
 pub use limits::{Budget, Count, Counted, Held, share};
 pub use ranges::RangeSet;
 pub use secrets::{Code, Key, Secrets};

@@ -7,8 +7,10 @@
 //! | file | holds |
 //! |---|---|
 //! | `html` | pages that need nothing but a browser |
+//! | `width` | how many columns of a terminal a text takes |
 
 pub mod html;
+pub mod width;
 
 use std::borrow::Cow;
 use std::fmt::Write as _;

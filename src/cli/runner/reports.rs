@@ -4,6 +4,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use crate::base::open::NO_WAIT;
 use crate::cli::arguments::Choices;
 use crate::cli::{Program, errors};
 use crate::output::reports::{Reporter, reporter};
@@ -148,8 +149,7 @@ fn standard_stream(file: &Path) -> Option<u32> {
 /// Opens without blocking: a FIFO without a reader is an error.
 fn through(file: &Path, text: &str) -> std::io::Result<()> {
     use std::os::unix::fs::OpenOptionsExt as _;
-    let nonblocking = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
-    let mut open = std::fs::File::options().write(true).custom_flags(nonblocking).open(file)?;
+    let mut open = std::fs::File::options().write(true).custom_flags(NO_WAIT).open(file)?;
     rustix::fs::fcntl_setfl(&open, rustix::fs::OFlags::empty())?;
     open.write_all(text.as_bytes())
 }

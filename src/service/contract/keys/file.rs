@@ -5,11 +5,11 @@ use std::io::{Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
-use rustix::fs::OFlags;
 use zeroize::Zeroizing;
 
 use super::{errors, memory};
 use crate::base::Key;
+use crate::base::open::{NO_WAIT, NO_WAIT_NO_LINK};
 use crate::base::secrets::key::{BadKey, TEXT_LIMIT};
 use crate::report::Failure;
 
@@ -54,8 +54,7 @@ pub fn erase(path: &Path) -> Result<(), Failure> {
     let failed = |error: std::io::Error| Failure::io(&error, path.display().to_string());
     let mut options = OpenOptions::new();
     // A link is not followed: what it names is not ours to overwrite.
-    let flags = (OFlags::NONBLOCK | OFlags::NOFOLLOW).bits().cast_signed();
-    let mut file = options.write(true).custom_flags(flags).open(path).map_err(failed)?;
+    let mut file = options.write(true).custom_flags(NO_WAIT_NO_LINK).open(path).map_err(failed)?;
     let metadata = file.metadata().map_err(failed)?;
     if !metadata.is_file() {
         return Err(errors::not_a_plain_file(path));
@@ -70,7 +69,7 @@ pub fn erase(path: &Path) -> Result<(), Failure> {
 /// Opens without waiting: a FIFO in its place must not delay anything.
 fn open(path: &Path) -> Result<File, Failure> {
     let mut options = OpenOptions::new();
-    let file = options.read(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed()).open(path);
+    let file = options.read(true).custom_flags(NO_WAIT).open(path);
     file.map_err(|error| Failure::io(&error, path.display().to_string()))
 }
 

@@ -8,12 +8,12 @@ use std::sync::OnceLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt};
-use rustix::fs::OFlags;
 
 use super::beneath::{Way, are_of_one, reopen};
 use super::lacking::{Lacking, lacks, or_without};
 use super::space::{Space, free};
 use super::{Disk, Found, LastChange, last_change};
+use crate::base::open::NO_WAIT_NO_LINK;
 use crate::report::Failure;
 use crate::service::files::errors;
 use crate::service::files::name::raw;
@@ -69,7 +69,7 @@ impl Disk for RealDisk {
 
     fn open(&self, name: &str) -> io::Result<File> {
         let mut options = OpenOptions::new();
-        options.read(true).custom_flags((OFlags::NONBLOCK | OFlags::NOFOLLOW).bits() as i32);
+        options.read(true).custom_flags(NO_WAIT_NO_LINK);
         self.dir.open_with(os(name), &options).map(cap_std::fs::File::into_std)
     }
 
@@ -232,7 +232,7 @@ fn open_or_create(dir: &Dir, name: &str) -> Result<File, Failure> {
     }
     let in_the_way = || errors::in_the_way(name);
     let mut options = OpenOptions::new();
-    options.read(true).write(true).custom_flags((OFlags::NONBLOCK | OFlags::NOFOLLOW).bits() as i32);
+    options.read(true).write(true).custom_flags(NO_WAIT_NO_LINK);
     let file = match dir.open_with(&path, &options) {
         Ok(file) => file.into_std(),
         Err(_) if !dir.symlink_metadata(&path).is_ok_and(|known| known.is_file()) => return Err(in_the_way()),

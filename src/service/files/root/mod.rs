@@ -32,6 +32,7 @@ use super::errors::{self, unreadable};
 use super::name::{Rules, components, is_hidden, is_scaffold, written};
 use super::protocol::Entry;
 use super::turns::Readings;
+use crate::base::open::NO_WAIT;
 use crate::report::Failure;
 use crate::service::ftp::protocol::Mode;
 use crate::service::ftp::storage::part::{self, Begun, Intent};
@@ -90,7 +91,7 @@ impl Folder {
     pub(crate) fn source(&self, name: &str) -> Result<Source, Failure> {
         let parts = self.asked(name).ok_or_else(|| errors::no_such_file(name))?;
         let mut options = OpenOptions::new();
-        options.read(true).custom_flags(source::nonblocking());
+        options.read(true).custom_flags(NO_WAIT);
         let opened = if name.len() < PATH_LIMIT {
             self.root.dir.open_with(parts.iter().collect::<PathBuf>(), &options)
         } else {

@@ -5,6 +5,7 @@ use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
 use super::nanoseconds;
+use crate::base::open::NO_WAIT;
 use crate::report::Failure;
 use crate::service::files::errors;
 use crate::service::ftp::protocol::Mode;
@@ -72,12 +73,7 @@ pub(crate) fn local_source(path: &Path) -> Result<Source, Failure> {
     if !metadata.is_file() {
         return Err(errors::not_a_regular_file().of(format!("send {shown}")));
     }
-    let file = File::options().read(true).custom_flags(nonblocking()).open(path).map_err(failed)?;
+    let file = File::options().read(true).custom_flags(NO_WAIT).open(path).map_err(failed)?;
     let source = source(file).map_err(|failure| failure.of(format!("send {shown}")))?;
     source.ok_or_else(|| errors::no_longer_a_regular_file().of(format!("send {shown}")))
-}
-
-/// `O_NONBLOCK`: opening a FIFO must not hang.
-pub(super) fn nonblocking() -> i32 {
-    rustix::fs::OFlags::NONBLOCK.bits() as i32
 }
