@@ -70,7 +70,8 @@ impl Editor {
         line_end_keys::bind(&mut editor, &known);
         let pressed = known.clone();
         let above = above_line(&mut editor, &setup.sink);
-        editor.set_helper(Some(Helper { known, above, colour: setup.style.colours.out, hides: false }));
+        let (secrets, colour) = (setup.sink.secrets.clone(), setup.style.colours.out);
+        editor.set_helper(Some(Helper { known, above, colour, secrets, hides: false }));
         let (requests, asked) = std::sync::mpsc::channel();
         let (answers, lines) = mpsc::unbounded_channel();
         let sink = setup.sink.clone();
@@ -171,7 +172,7 @@ impl Thread {
         if let Ok(line) = &result
             && key.is_none()
             && !secret
-            && !line.starts_with(' ')
+            && !super::history::is_private(line, &self.sink.secrets)
         {
             drop(self.editor.add_history_entry(line));
         }

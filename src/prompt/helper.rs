@@ -11,6 +11,7 @@ use rustyline::hint::Hinter;
 use rustyline::validate::{ValidationContext, ValidationResult, Validator};
 
 use super::state::{PROMPT, PromptState, SPEAKING, WATCHING};
+use crate::base::Secrets;
 use crate::language::editing::complete::{World, complete, hint, wants_names};
 use crate::language::editing::highlight::{Mark, marks};
 use crate::output::AboveLine;
@@ -21,6 +22,8 @@ pub(super) struct Helper {
     /// The text that is to appear above the line.
     pub(super) above: Option<Arc<AboveLine>>,
     pub(super) colour: bool,
+    /// Not shown among the candidates.
+    pub(super) secrets: Secrets,
     /// A secret is being typed.
     pub(super) hides: bool,
 }
@@ -48,11 +51,12 @@ impl Completer for Helper {
         let (place, found) = complete(line, at, &self.known.vocabulary, self.known.as_ref());
         let several = found.len() > 1;
         let pairs = found.into_iter().map(|candidate| {
-            let display = if several && !candidate.help.is_empty() {
+            let mut display = if several && !candidate.help.is_empty() {
                 format!("{}  ({})", candidate.text, candidate.help)
             } else {
                 candidate.text.clone()
             };
+            self.secrets.hide(&mut display);
             let ends = !candidate.text.ends_with('/') && !several;
             Pair { display, replacement: if ends { format!("{} ", candidate.text) } else { candidate.text } }
         });

@@ -5,6 +5,10 @@ use std::io::{Read as _, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use crate::base::Secrets;
+use crate::base::open::NO_WAIT;
+use crate::base::secrets::key::seen;
+
 /// Lines that are loaded at the start.
 const LIMIT: usize = 10_000;
 /// Longer lines, in bytes, are not kept.
@@ -30,14 +34,19 @@ fn path() -> Option<PathBuf> {
 
 /// Opens the file without blocking: a FIFO in its place must not delay the start.
 fn open(path: &Path) -> std::io::Result<File> {
-    let nonblocking = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
     let mut options = OpenOptions::new();
-    options.read(true).append(true).create(true).mode(0o600).custom_flags(nonblocking);
+    options.read(true).append(true).create(true).mode(0o600).custom_flags(NO_WAIT);
     let file = options.open(path)?;
     if !file.metadata()?.is_file() {
         return Err(std::io::Error::other("it is not a regular file"));
     }
     Ok(file)
+}
+
+/// True for a line that is not to come back: it begins with a space, or has a secret or a key in it.
+pub(super) fn is_private(line: &str, secrets: &Secrets) -> bool {
+    // Also in a line that is none of the language.
+    line.starts_with(' ') || secrets.occur_in(line) || seen::occurs_in(line)
 }
 
 impl History {

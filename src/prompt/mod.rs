@@ -39,7 +39,6 @@ use editor::{Editor, Input};
 use history::History;
 use state::PromptState;
 
-use crate::base::secrets::key::seen;
 use crate::language::{Action, Plan, Source, Step};
 use crate::report::Report;
 use crate::session::Session;
@@ -286,11 +285,8 @@ async fn typed(shell: &mut Shell, setup: &Setup, history: &mut History, text: &s
 
 /// Adds the lines of a text to the history, unless a secret is in it or it begins with a blank.
 fn remember(shell: &mut Shell, history: &mut History, text: &str, plan: Option<&Plan>) {
-    let secret = plan.is_some_and(|plan| plan.setup.iter().any(Step::has_secret))
-        || shell.secrets().occur_in(text)
-        // Also in a line that is none of the language.
-        || seen::occurs_in(text);
-    if !secret && !text.starts_with(' ') {
+    let has_secret = plan.is_some_and(|plan| plan.setup.iter().any(Step::has_secret));
+    if !has_secret && !history::is_private(text, shell.secrets()) {
         for line in text.lines() {
             history.append(line);
             shell.remember(line);

@@ -87,7 +87,7 @@ fn hide_failure(failure: &mut Failure, secrets: &Secrets) {
 }
 
 /// Hides secrets in the name of the script. Marks the place as secret if the lines that are shown of its statement contain
-/// one: then none of them is shown.
+/// one, or a part of one: then none of them is shown.
 fn hide_place(place: &mut Place, secrets: &Secrets) {
     let mut name = place.source.name.clone();
     secrets.hide(&mut name);
@@ -98,5 +98,6 @@ fn hide_place(place: &mut Place, secrets: &Secrets) {
     let start = text[..place.span.start.min(text.len())].rfind('\n').map_or(0, |at| at + 1);
     let end = place.span.end.min(text.len());
     let end = text[end..].find('\n').map_or(text.len(), |at| end + at);
-    place.secret |= secrets.occur_in(&text[start..end]);
+    let shown = &text[start..end];
+    place.secret |= secrets.up_to_any(shown) != shown;
 }

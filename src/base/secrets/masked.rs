@@ -1,6 +1,7 @@
 //! Secrets that must not appear in any output, and the masking of them.
 
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -129,9 +130,11 @@ fn in_a_url(text: &str) -> String {
 }
 
 impl Secrets {
-    /// Masks `text` from now on, the value of the environment variable `name`; false if it is shorter than [`LEAST`].
+    /// Masks `text` from now on, the value of the environment variable `name`; false if it, or each of its lines, is shorter
+    /// than [`LEAST`].
     pub fn add(&self, name: &str, text: &str) -> bool {
-        if text.chars().count() < LEAST {
+        let is_short = |text: &str| text.chars().count() < LEAST;
+        if is_short(text) || text.lines().all(is_short) {
             return false;
         }
         // What is shown line by line, as the output of a command, has no newline in it.
@@ -228,6 +231,17 @@ impl Secrets {
         }
         all.extend_from_slice(&bytes[from..]);
         Some(all)
+    }
+
+    /// The text up to the first secret, or part of one.
+    pub fn up_to_any<'a>(&self, text: &'a str) -> &'a str {
+        let first = self.lock().places(text.as_bytes()).first().map(|(place, _)| place.start);
+        &text[..first.unwrap_or(text.len())]
+    }
+
+    /// The names of the secrets that [`Self::name`] can write.
+    pub fn names(&self) -> BTreeSet<String> {
+        self.lock().all.iter().filter_map(|known| known.name.clone()).collect()
     }
 
     /// The text up to the first part of a secret; one within a whole secret does not count.

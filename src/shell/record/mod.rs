@@ -49,8 +49,9 @@ impl Shell {
         // What is made of a part of a secret cannot be written down, as a whole secret can be: by its name.
         let is_whole = |text: &str| self.secrets.up_to_a_part(text) == text;
         fields.iter_mut().for_each(|fields| fields.retain(|(_, value)| is_whole(&value.to_string())));
+        // Of a reason only the front is written, and a secret that is cut would have no name any more.
         let failure = result.err().map(|failure| Failure {
-            why: self.secrets.up_to_a_part(&failure.why).to_owned(),
+            why: self.secrets.up_to_any(&failure.why).to_owned(),
             ..failure.clone()
         });
         if let Some(recorder) = &mut self.recorder {

@@ -66,12 +66,18 @@ impl Recorder {
         }
     }
 
-    /// The text of the script, with secrets as `$env.NAME`.
+    /// The text of the script, with secrets as `$env.NAME`. Those that it uses are secrets of the script, too.
     pub(in crate::shell) fn text(&self, secrets: &Secrets) -> String {
+        let mut script = self.script.text();
+        secrets.name(&mut script);
         let mut text = format!("# Recorded by nls {}.\n", env!("CARGO_PKG_VERSION"));
-        text += &self.script.text();
-        secrets.name(&mut text);
-        text
+        for name in secrets.names() {
+            let line = format!("secret {name}");
+            if uses(&script, &name) && !script.lines().any(|known| known.trim() == line) {
+                text += &(line + "\n");
+            }
+        }
+        text + &script
     }
 
     /// Records a statement and its result.
@@ -231,6 +237,12 @@ impl Recorder {
         self.paths.insert(path.to_owned(), new.clone());
         new
     }
+}
+
+/// True if the variable of this name stands in the script, as `$NAME` or `$env.NAME`.
+fn uses(script: &str, name: &str) -> bool {
+    let ends = |behind: &str| !behind.starts_with(|c: char| c.is_alphanumeric() || c == '_');
+    ["$", "$env."].iter().any(|begin| script.split(&format!("{begin}{name}")).skip(1).any(ends))
 }
 
 fn wants_name(invocation: &Invocation) -> bool {
