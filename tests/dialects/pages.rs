@@ -1,9 +1,10 @@
 //! Every line of the page about clients is run, as it stands, against the server that stands above it.
 
 use std::collections::HashMap;
+use std::io::{Read as _, Write as _};
 use std::path::Path;
 
-use super::run;
+use super::{exchange, run};
 use crate::harness::{Lab, Running, has};
 
 /// The address of the page.
@@ -108,5 +109,50 @@ fn film(lab: &Lab) {
         assert!(run(lab, "ffmpeg", &make).status.success());
     } else {
         lab.random("shared/film.mp4", 100_000, 2);
+    }
+}
+
+#[test]
+fn row_101_who_reads_no_long_page_keeps_nobody_from_reading_it() {
+    let lab = Lab::new();
+    for n in 0..10_000 {
+        lab.write(&format!("root/long/{n:05}{}", "n".repeat(200)), "");
+    }
+    let (_server, address) = lab.server("listen tcp 0 ftp root root open");
+    let ask = b"GET /long/?sort=size HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n";
+    let deaf: Vec<_> = (0..8)
+        .map(|_| {
+            let mut stream = std::net::TcpStream::connect(&address).unwrap();
+            stream.write_all(ask).unwrap();
+            // Its page begins: the entries are held for it.
+            stream.read_exact(&mut [0; 1000]).unwrap();
+            stream
+        })
+        .collect();
+    let page = exchange(&address, ask);
+    assert!(page.starts_with("HTTP/1.1 200 ") && page.contains("in the order of the names"));
+    assert_eq!(page.matches("<tr class=file>").count(), 10_000);
+    assert!(page.contains("0\r\n\r\n"), "it is whole");
+    drop(deaf);
+}
+
+#[test]
+fn row_40_who_reads_a_long_page_slowly_is_not_taken_for_one_who_stopped() {
+    let lab = Lab::new();
+    for n in 0..5_000 {
+        lab.write(&format!("root/long/{n:05}{}", "n".repeat(200)), "");
+    }
+    let (_server, address) = lab.server("listen tcp 0 ftp root root open");
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    let address: std::net::SocketAddr = address.parse().unwrap();
+    socket.connect(&address.into()).unwrap();
+    let mut stream = std::net::TcpStream::from(socket);
+    stream.write_all(b"GET /long/ HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n").unwrap();
+    // 6 KB/s: the system takes no more of the page meanwhile, for longer than a peer may be silent.
+    let (began, mut bytes) = (std::time::Instant::now(), [0; 1500]);
+    while began.elapsed() < std::time::Duration::from_secs(37) {
+        assert!(stream.read(&mut bytes).unwrap() > 0);
+        std::thread::sleep(std::time::Duration::from_millis(250));
     }
 }

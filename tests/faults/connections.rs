@@ -374,3 +374,17 @@ fn the_end_of_a_server_is_heard_through_a_link_of_the_same_shell() {
     server.signal("TERM");
     client.finish().success();
 }
+
+#[test]
+fn the_end_of_a_server_is_heard_at_once_over_a_slow_path_of_udp() {
+    let lab = Lab::new();
+    lab.random("root/big", 30_000_000, 5);
+    let script = "listen udp 0 ftp root root as f; link udp 0 to $f rate 1MB/s as l; print at $l.port; \
+        expect $f.bytes_out > 1000000 within 20s; stop $f; print stopped; wait $l";
+    let mut server = lab.start(&["-c", script]);
+    let port = server.line_with("at ").replace("at ", "");
+    let began = Instant::now();
+    lab.nls(&format!("get big from udp :{port}")).fails(1, "the server was stopped");
+    // Who is told nothing waits until it may believe that the server is gone, which is 15 s.
+    assert!(began.elapsed() < Duration::from_secs(12));
+}

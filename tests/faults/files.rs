@@ -186,7 +186,7 @@ fn row_24_a_server_brings_no_link_that_was_not_asked_for_and_writes_through_none
                 let answer = match header[4] {
                     0x11 => folder("d", 0o755),
                     0x22 => [page.clone(), frame(0x25, &[0; 24])].concat(),
-                    0x1f => small("any", b"EVIL"),
+                    0x1f => small("d/x/authorized_keys", b"EVIL"),
                     _ => break,
                 };
                 if stream.write_all(&answer).is_err() {
@@ -271,4 +271,30 @@ fn what_is_here_and_changes_while_the_server_is_asked_is_not_called_the_same() {
     });
     let run = lab.nls(&format!("get d/ from {address} replace"));
     run.fails(1, "it is here, and it changed while the server was asked for it");
+}
+
+#[test]
+fn an_answer_that_has_another_name_than_what_was_asked_for_is_not_taken_for_it() {
+    for (name, code) in [("d/ok", 0), ("d/other", 1), ("ok", 1), ("../d/ok", 1)] {
+        let lab = Lab::new();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            stream.write_all(PREFACE_FTP).unwrap();
+            stream.read_exact(&mut [0; 8]).unwrap();
+            let entry = [&[0, 1, 0xa4][..], &5u64.to_be_bytes(), &[0; 8], &text("ok")].concat();
+            loop {
+                let answer = match read_frame(&mut stream).0 {
+                    0x11 => folder("d", 0o755),
+                    0x22 => [frame(0x18, &[&[1, 0, 1][..], &entry].concat()), frame(0x25, &[0; 24])].concat(),
+                    0x1f => small(name, b"hello"),
+                    _ => return,
+                };
+                stream.write_all(&answer).unwrap();
+            }
+        });
+        let run = lab.nls(&format!("get d/ from {address}"));
+        assert_eq!((run.code, lab.path("d/ok").exists()), (Some(code), code == 0), "{name}: {}", run.err);
+    }
 }

@@ -19,8 +19,8 @@ use crate::net::connection::permits::{ConnectionPermit, Door};
 use crate::net::connection::record::ConnectionNotes;
 use crate::net::errors;
 use crate::net::kernel::owner::Client;
-use crate::net::limits::SILENCE_LIMIT;
-use crate::net::tcp;
+use crate::net::limits::{MINIMUM_RATE, SILENCE_LIMIT};
+use crate::net::{take_turns, tcp};
 use crate::record::Kind;
 use crate::report::Failure;
 
@@ -35,6 +35,8 @@ const ENDED: PollFlags = PollFlags::RDHUP;
 const ENDED: PollFlags = PollFlags::HUP;
 /// How long a client may take to read the last words.
 const PARTING_LIMIT: Duration = Duration::from_secs(1);
+/// A client that takes nothing for this long is watched.
+const SLOW_AFTER: Duration = Duration::from_secs(1);
 
 /// The connection of a client that speaks another protocol than ours.
 #[derive(Debug)]
@@ -210,10 +212,10 @@ impl ForeignStream {
     /// Sends all of the bytes.
     ///
     /// # Errors
-    /// The connection broke, or the client took nothing for [`SILENCE_LIMIT`].
+    /// The connection broke, or the client takes less than [`MINIMUM_RATE`] for [`SILENCE_LIMIT`].
     pub async fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         self.leaves(bytes);
-        write_all(&mut self.stream, bytes).await
+        write_all(&self.stream, bytes).await
     }
 
     fn leaves(&mut self, bytes: &[u8]) {
@@ -229,11 +231,11 @@ impl ForeignStream {
         self.leaves(body);
         while !head.is_empty() {
             let slices = [std::io::IoSlice::new(head), std::io::IoSlice::new(body)];
-            let written = patiently(self.stream.write_vectored(&slices)).await?;
+            let written = patiently(&self.stream, || self.stream.try_write_vectored(&slices)).await?;
             let of_head = written.min(head.len());
             (head, body) = (&head[of_head..], &body[written - of_head..]);
         }
-        write_all(&mut self.stream, body).await
+        write_all(&self.stream, body).await
     }
 
     /// Sends a step of a file, from `offset` on, without a copy through this program; at most `most` bytes. Returns how many left;
@@ -243,9 +245,8 @@ impl ForeignStream {
     /// As for [`Self::write`]; and if the file cannot be read.
     pub async fn send_file(&mut self, file: &File, offset: u64, most: u64) -> Result<usize, Failure> {
         let step = most.min(FILE_STEP) as usize;
-        let sending =
-            self.stream.async_io(Interest::WRITABLE, || send_file(&self.stream, file, offset, step));
-        let sent = patiently(sending).await?;
+        let send = || self.stream.try_io(Interest::WRITABLE, || send_file(&self.stream, file, offset, step));
+        let sent = patiently(&self.stream, send).await?;
         if let Some(noted) = &mut self.notes {
             // The bytes did not pass this program.
             noted.leave(sent, || {
@@ -285,19 +286,43 @@ impl ForeignStream {
 }
 
 /// Sends all of the bytes, to a client that takes some in time.
-pub(super) async fn write_all(stream: &mut TcpStream, mut bytes: &[u8]) -> Result<(), Failure> {
+pub(super) async fn write_all(stream: &TcpStream, mut bytes: &[u8]) -> Result<(), Failure> {
     while !bytes.is_empty() {
-        let written = patiently(stream.write(bytes)).await?;
+        let written = patiently(stream, || stream.try_write(bytes)).await?;
         bytes = &bytes[written..];
     }
     Ok(())
 }
 
 /// The result of a write that must make progress.
-async fn patiently(write: impl Future<Output = std::io::Result<usize>>) -> Result<usize, Failure> {
-    match tokio::time::timeout(SILENCE_LIMIT, write).await {
-        Ok(written) => written.map_err(|error| errors::socket_failed(&error)),
-        Err(_) => Err(errors::stopped_reading()),
+async fn patiently(stream: &TcpStream, write: impl Fn() -> std::io::Result<usize>) -> Result<usize, Failure> {
+    take_turns(0).await;
+    loop {
+        match write() {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => has_room(stream).await?,
+            written => return written.map_err(|error| errors::socket_failed(&error)),
+        }
+    }
+}
+
+/// Waits until the kernel takes more for the client. It holds hundreds of kilobytes, and takes more only when a good part
+/// of them is read: a client that reads slowly, but not more slowly than [`MINIMUM_RATE`], is waited for (faults.md row
+/// 40).
+async fn has_room(stream: &TcpStream) -> Result<(), Failure> {
+    let ready = |ready: std::io::Result<()>| ready.map_err(|error| errors::socket_failed(&error));
+    if let Ok(soon) = tokio::time::timeout(SLOW_AFTER, stream.writable()).await {
+        return ready(soon);
+    }
+    // Its acknowledgements are counted here: the kernel takes a window that is always smaller than a segment for silence.
+    drop(socket2::SockRef::from(stream).set_tcp_user_timeout(None));
+    loop {
+        let before = tcp::acknowledged(stream);
+        if let Ok(at_last) = tokio::time::timeout(SILENCE_LIMIT, stream.writable()).await {
+            return ready(at_last);
+        }
+        if tcp::acknowledged(stream) < before + MINIMUM_RATE * SILENCE_LIMIT.as_secs() {
+            return Err(errors::stopped_reading());
+        }
     }
 }
 

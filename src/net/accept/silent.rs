@@ -55,7 +55,7 @@ impl SilentClient {
     /// The connection broke, or the client takes nothing.
     pub async fn write(&mut self, lines: &[u8]) -> Result<(), Failure> {
         self.has_heard = true;
-        write_all(&mut self.visitor.stream, lines).await
+        write_all(&self.visitor.stream, lines).await
     }
 
     /// Resolves when it begins to speak, with what it begins. Cancel-safe.

@@ -197,6 +197,14 @@ impl Outgoing {
         }
     }
 
+    /// Over UDP: closes with the reason, and drops what has not left. Over TCP what was given to the kernel cannot be taken
+    /// back.
+    pub fn close_at_once(&mut self, failure: &Failure) {
+        if let Self::Udp(half) = self {
+            half.close(failure.code, &failure.why);
+        }
+    }
+
     /// Queues a frame and flushes.
     pub async fn send_now(&mut self, frame: Frame) -> Result<(), Failure> {
         self.send(frame).await?;

@@ -28,6 +28,12 @@ pub(super) fn path(local: std::net::SocketAddr, peer: std::net::SocketAddr) -> O
     Some(PathSample { round_trip: info.round_trip, retransmitted: u64::from(info.repeated) })
 }
 
+/// Bytes that the peer has acknowledged, as far as the kernel says.
+pub(super) fn acknowledged(stream: &TcpStream) -> u64 {
+    let (Ok(local), Ok(peer)) = (stream.local_addr(), stream.peer_addr()) else { return 0 };
+    info::ask(local, peer).map_or(0, |info| info.acknowledged)
+}
+
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::time::Duration;

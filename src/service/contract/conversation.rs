@@ -109,7 +109,9 @@ pub(crate) async fn part(connection: &mut Connection, failure: Option<&Failure>)
             Frame::error(failure.code, &failure.why)
         };
         // It may be gone, or not read: then there is nobody to tell.
-        drop(tokio::time::timeout(PARTING_LIMIT, connection.outgoing.send_now(words)).await);
+        if tokio::time::timeout(PARTING_LIMIT, connection.outgoing.send_now(words)).await.is_err() {
+            return connection.outgoing.close_at_once(failure);
+        }
     }
     connection.outgoing.close(Code::Other, "").await;
 }

@@ -139,10 +139,6 @@ pub(crate) fn too_many_walks() -> Failure {
     Failure::new(Code::Busy, "too many folders are being listed").fix("try again in some seconds")
 }
 
-pub(crate) fn too_many_pages() -> Failure {
-    Failure::new(Code::Busy, "too many long pages are being read").fix("try again in some seconds")
-}
-
 pub(crate) fn too_many_archives() -> Failure {
     Failure::new(Code::Busy, "too many folders are being fetched as archives")
         .fix("try again in some seconds")

@@ -354,7 +354,10 @@ fn memory_limits() -> [(&'static str, String); 7] {
             "names of lists in memory",
             format!("{} for all peers, and {} for each", size(NAMES.limit()), size(LEAST)),
         ),
-        ("long pages in memory", format!("{} for all peers", size(PAGES.limit()))),
+        (
+            "long pages in memory",
+            format!("{} for all peers; more are sent as they are read", size(PAGES.limit())),
+        ),
     ]
 }
 

@@ -305,7 +305,10 @@ impl Getting<'_> {
                 self.session.count_in(bytes.len() as u64);
                 self.space.used(bytes.len() as u64);
                 self.tree.took_small(name, label.hash, bytes.len() as u64);
-                // Under the name that was asked for, whatever the server calls it.
+                // The answers come in the order of the questions.
+                if label.name != self.path(name) {
+                    return Err(unexpected("the server"));
+                }
                 let label = Label { flags: self.flags, name: name.clone(), ..label };
                 Ok(Some((name.clone(), Message::Small { label, bytes })))
             }

@@ -22,6 +22,7 @@ use super::errors;
 use super::protocol::{Flags, Framing, Message};
 use super::served::FileServer;
 use super::storage::part::Intent;
+use super::transfer::ending::answered;
 use super::transfer::receive::{ReceiveOptions, receive_file};
 use super::transfer::send::send_file;
 use super::transfer::start::{Start, await_ready};
@@ -49,6 +50,8 @@ const IDLE_LIMIT: Duration = Duration::from_mins(1);
 const SETTLE_AFTER: Duration = Duration::from_secs(1);
 /// How long a client may take to read why it is disconnected.
 const PARTING_LIMIT: Duration = Duration::from_secs(2);
+/// The same while the server stops, which has little time for all of them.
+const STOPPING_LIMIT: Duration = Duration::from_millis(500);
 /// Transfers of at least this many bytes are also reported when they begin …
 const LARGE: u64 = 4 << 20;
 /// … and others when they have lasted for this long.
@@ -212,7 +215,10 @@ impl ServerConnection {
                     drop(self.connection.incoming.discard().await);
                 }
             };
-            drop(tokio::time::timeout(PARTING_LIMIT, words).await);
+            let limit = if self.session.is_cancelled() { STOPPING_LIMIT } else { PARTING_LIMIT };
+            if tokio::time::timeout(limit, words).await.is_err() {
+                self.connection.outgoing.close_at_once(&failure);
+            }
             Err(failure)
         })
     }
@@ -374,7 +380,7 @@ impl ServerConnection {
         self.connection.outgoing.send_now(Message::File { limited, mode, size, modified }.encode()).await?;
         let start =
             if fresh { Ok(Start::Fresh) } else { await_ready(&mut self.connection, size, &self.asked).await };
-        match start {
+        match answered(start, &self.connection)? {
             Ok(start) => {
                 let words = self.begins("gets", &name, size);
                 let watched =
@@ -386,8 +392,7 @@ impl ServerConnection {
                 self.log_result("sent", &name, sent);
             }
             // The client declines the file, which is a valid answer: the connection goes on.
-            Err(failure) if failure.told => self.log_refusal(&name, &failure),
-            Err(failure) => return Err(failure),
+            Err(failure) => self.log_refusal(&name, &failure),
         }
         Ok(())
     }

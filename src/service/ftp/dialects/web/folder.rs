@@ -16,7 +16,6 @@ use crate::service::files::listing::Listing;
 use crate::service::files::protocol::{Entry, EntryKind};
 use crate::service::ftp::budgets::PAGES;
 use crate::service::ftp::dialects::store::Store;
-use crate::service::ftp::errors;
 use crate::service::http::{Exchange, page};
 use crate::wire::http::{Method, ResponseHead, Status, date};
 
@@ -120,11 +119,9 @@ async fn html(
     let entries = store.session.block(sort).await?;
     // Others may list now.
     drop((listing, turn));
-    let bytes = entries.iter().map(Entry::bytes_in_memory).sum();
-    let held = if bytes > SMALL_PAGE { PAGES.take(bytes) } else { Some(Held::nothing(&PAGES)) };
-    let Some(_held) = held else { return exchange.fail(&errors::too_many_pages()).await };
-    let takes = store.objection_to_writing().is_none();
-    Page { name: name.to_owned(), order, entries, all, left, takes }.send(exchange).await
+    let (takes, shown) = (store.objection_to_writing().is_none(), entries.len());
+    let page = Page { name: name.to_owned(), order, entries, shown, all, left, takes, as_read: false };
+    page.answer(store, exchange).await
 }
 
 /// What the page shows.
@@ -132,15 +129,31 @@ struct Page {
     name: String,
     order: Order,
     entries: Vec<Entry>,
+    /// Those that it has.
+    shown: usize,
     /// Entries of the folder.
     all: usize,
     /// Those that the page has no room for.
     left: usize,
     /// Files may be uploaded.
     takes: bool,
+    /// Its rows come in the order of their names, as they are read, and not in that which was wanted.
+    as_read: bool,
 }
 
 impl Page {
+    /// Answers with it. If there is no room for its entries, nothing is held of it, so that nobody is refused because of
+    /// others.
+    async fn answer(mut self, store: &Store, exchange: &mut Exchange<'_>) -> Result<(), Failure> {
+        let bytes = self.entries.iter().map(Entry::bytes_in_memory).sum();
+        let held = if bytes > SMALL_PAGE { PAGES.take(bytes) } else { Some(Held::nothing(&PAGES)) };
+        if held.is_some() {
+            return self.send(exchange).await;
+        }
+        (self.entries, self.as_read) = (Vec::new(), true);
+        self.send_as_read(store, exchange).await
+    }
+
     /// Answers with it; one that is long is written as it is read, so that only its entries are held.
     async fn send(self, exchange: &mut Exchange<'_>) -> Result<(), Failure> {
         let nonce = page::nonce();
@@ -156,6 +169,28 @@ impl Page {
             is_whole = write_rows(&mut rows, &mut text);
         }
         exchange.send(&Bytes::from(text + &self.after_rows(&nonce))).await?;
+        exchange.end().await
+    }
+
+    /// Answers with the rows in the order of their names, as they are read.
+    async fn send_as_read(mut self, store: &Store, exchange: &mut Exchange<'_>) -> Result<(), Failure> {
+        let mut listing = match store.list(&self.name).await {
+            Ok(listing) => listing,
+            Err(failure) => return exchange.fail(&failure).await,
+        };
+        let nonce = page::nonce();
+        exchange.begin(page::head(Status::OK, &nonce).with("Vary", "Accept").chunked()).await?;
+        let mut text = self.before_rows(&nonce);
+        (self.all, self.shown) = (listing.len(), 0);
+        while !listing.is_over() && self.shown < ROWS_LIMIT {
+            for entry in store.next_entries(&mut listing).await? {
+                text.push_str(&row(&entry));
+                self.shown += 1;
+            }
+            exchange.send(&Bytes::from(std::mem::take(&mut text))).await?;
+        }
+        self.left = listing.len();
+        exchange.send(&Bytes::from(self.after_rows(&nonce))).await?;
         exchange.end().await
     }
 
@@ -184,11 +219,10 @@ impl Page {
         if self.left > 0 {
             out += &format!(
                 "<p class=soft>{} of {} entries are shown; <a href=\"?json\">all of them as JSON</a></p>",
-                self.entries.len(),
-                self.all
+                self.shown, self.all
             );
         }
-        if !self.entries.is_empty() {
+        if self.shown > 0 {
             out += "<p><a href=\"?tar\" download>All of this folder as .tar</a></p>";
         }
         out += "</main>";
@@ -221,7 +255,9 @@ impl Page {
         if !self.name.is_empty() {
             out += "<tr class=up><td colspan=3><a href=\"../\">..</a>";
         }
-        if self.entries.is_empty() {
+        if self.as_read {
+            out += "<tr><td colspan=3 class=soft>in the order of the names: too many read long pages now";
+        } else if self.entries.is_empty() {
             out += "<tr><td colspan=3 class=soft>nothing here yet";
         }
         out
