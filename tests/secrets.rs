@@ -309,6 +309,25 @@ fn row_93_no_part_of_a_secret_is_in_a_recording() {
 }
 
 #[test]
+fn row_93_a_recording_has_no_part_of_a_secret_that_is_cut_and_keeps_it_a_secret() {
+    let lab = Lab::new();
+    // The reason of an error is written up to its first digit.
+    let script = "secret TOKEN; record rec.nls; listen tcp 0 ftp as f; get \"x.$TOKEN\" from $f; \
+                  listen tcp 0 raw as r; connect tcp $r as c; say $c \"it is $TOKEN\"; \
+                  expect $r.1 says \"$TOKEN\" within 5s; expect 1 == 2; record; print done";
+    let token = "correct horse 7 battery";
+    let recording = lab.command(&["-k", "-c", script]).env("TOKEN", token).output().unwrap();
+    let recorded = std::fs::read_to_string(lab.path("rec.nls")).unwrap();
+    assert!(
+        !recorded.contains("correct") && recorded.contains("\nsecret TOKEN\n"),
+        "{recorded} {recording:?}"
+    );
+    let replay = lab.command(&["rec.nls"]).env("TOKEN", token).output().unwrap();
+    let said = String::from_utf8_lossy(&[replay.stdout, replay.stderr].concat()).into_owned();
+    assert!(replay.status.success() && !said.contains("horse"), "{recorded} {said}");
+}
+
+#[test]
 fn row_93_a_secret_in_the_path_of_the_script_is_hidden_in_every_format() {
     let lab = Lab::new();
     lab.write("tok-en/t.nls", "secret TOKEN\ntest \"one\"\nexpect 1 == 2\n");

@@ -99,6 +99,28 @@ fn a_secret_that_the_environment_does_not_have_is_asked_for_and_not_shown() {
 }
 
 #[test]
+fn row_93_a_line_with_a_secret_does_not_come_back_and_completion_shows_none() {
+    let lab = Lab::new();
+    lab.write("tiger-lily.txt", "");
+    lab.write("tomato.txt", "");
+    let mut terminal = Terminal::new(&lab, &[], None);
+    terminal.line("secret TOKEN");
+    terminal.see("the question", |screen| screen.ends_with("TOKEN:"));
+    terminal.keys("tiger-lily\r");
+    terminal.see("the prompt", |screen| screen.ends_with("nls>"));
+    terminal.run("print first", "\nfirst\n");
+    terminal.run("print \"it is tiger-lily\"", "\nit is ***\n");
+    // The line before the one with the secret.
+    terminal.keys("\x1b[A");
+    terminal.see("an earlier line", |screen| screen.ends_with("nls> print first"));
+    terminal.keys(INTERRUPT);
+    terminal.see("the prompt", |screen| screen.ends_with("nls>"));
+    terminal.keys("send t\t\t");
+    terminal.see("both files", |screen| screen.contains("tomato.txt") && screen.contains("***.txt"));
+    assert!(!terminal.text().contains("tiger-lily.txt"), "{}", terminal.text());
+}
+
+#[test]
 fn lines_typed_ahead_of_a_command_are_kept() {
     let lab = Lab::new();
     let mut terminal = Terminal::new(&lab, &[], None);

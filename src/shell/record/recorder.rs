@@ -86,7 +86,10 @@ impl Recorder {
             if let Action::Let { name, .. } = &step.action {
                 self.bound.insert(name.clone());
             }
-            self.push(step.text().to_owned(), result.err());
+            // The reason of what was not met is the condition.
+            let is_condition = matches!(step.action, Action::Expect(_) | Action::ExpectSession(_));
+            let why = result.err().map(|failure| if is_condition { "" } else { &failure.why });
+            self.push(step.text().to_owned(), why);
             return;
         };
         if NOT_RECORDED.contains(&invocation.verb.name) {
@@ -107,7 +110,7 @@ impl Recorder {
         self.bound.insert(name.clone());
         behind.insert_str(0, &self.additions(invocation));
         let line = edited(step, edits, &behind);
-        self.push(line, result.err());
+        self.push(line, result.err().map(|failure| failure.why.as_str()));
         self.newest = Some(name.clone()).filter(|name| !name.is_empty());
         if let Ok(Some(fields)) = result {
             self.expect_fields(invocation, &name, fields);
@@ -181,12 +184,13 @@ impl Recorder {
         self.push(format!("stop {session}"), None);
     }
 
-    fn push(&mut self, line: String, failure: Option<&Failure>) {
+    /// `why`: why it failed.
+    fn push(&mut self, line: String, why: Option<&str>) {
         self.commands += 1;
-        self.script.write(match failure {
+        self.script.write(match why {
             // Only the front of the reason, up to the first digit: no address and no time is in it.
-            Some(failure) => {
-                let why = failure.why.split([':', ';']).next().unwrap_or_default();
+            Some(why) => {
+                let why = why.split([':', ';']).next().unwrap_or_default();
                 let why: String = why.chars().take_while(|c| !c.is_ascii_digit()).take(60).collect();
                 match why.trim() {
                     "" => format!("expect error: {line}"),
