@@ -313,8 +313,7 @@ async fn has_room(stream: &TcpStream) -> Result<(), Failure> {
     if let Ok(soon) = tokio::time::timeout(SLOW_AFTER, stream.writable()).await {
         return ready(soon);
     }
-    // Its acknowledgements are counted here: the kernel takes a window that is always smaller than a segment for silence.
-    drop(socket2::SockRef::from(stream).set_tcp_user_timeout(None));
+    tcp::leave_silence_to_the_caller(stream);
     loop {
         let before = tcp::acknowledged(stream);
         if let Ok(at_last) = tokio::time::timeout(SILENCE_LIMIT, stream.writable()).await {
