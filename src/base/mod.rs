@@ -19,6 +19,7 @@
 pub mod endpoint;
 pub mod escape;
 pub mod limits;
+#[cfg(feature = "shell")]
 pub mod open;
 pub mod pattern;
 pub mod quantity;
