@@ -91,6 +91,8 @@ impl Shell {
         let Ok(session) = self.session_of(&expectation.session) else { return };
         let Some(recorder) = &mut self.recorder else { return };
         if let Some(name) = recorder.name_of(&session) {
+            // It may have come, and have said this, since the step before: what was consumed of it counts as expected.
+            session.tap();
             recorder.script.expected(&session, &name, &expectation.test);
         }
     }
