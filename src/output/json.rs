@@ -77,11 +77,7 @@ fn wrong(wrong: &FailedTest) -> Json {
 
 /// An error in a source text, without secrets.
 pub(super) fn diagnostic(report: &language::Report, secrets: &Secrets) -> String {
-    let hidden = |text: &str| {
-        let mut text = text.to_owned();
-        secrets.hide(&mut text);
-        text
-    };
+    let hidden = |text: &str| secrets.hidden(text);
     let found = &report.diagnostic;
     let (read, expected) = (report.source.slice(&found.span), found.expected.iter().map(|text| hidden(text)));
     let line = report.source.line(found.span.start);

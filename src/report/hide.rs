@@ -63,9 +63,9 @@ impl TestRun {
 fn hide_fields(fields: &mut Fields, secrets: &Secrets) {
     for (_, value) in fields {
         // A number can be a secret, too: it becomes a masked text.
-        let mut text = value.to_string();
-        secrets.hide(&mut text);
-        if text != value.to_string() {
+        let shown = value.to_string();
+        let text = secrets.hidden(&shown);
+        if text != shown {
             *value = Value::Text(text);
         }
     }
@@ -89,8 +89,7 @@ fn hide_failure(failure: &mut Failure, secrets: &Secrets) {
 /// Hides secrets in the name of the script. Marks the place as secret if the lines that are shown of its statement contain
 /// one, or a part of one: then none of them is shown.
 fn hide_place(place: &mut Place, secrets: &Secrets) {
-    let mut name = place.source.name.clone();
-    secrets.hide(&mut name);
+    let name = secrets.hidden(&place.source.name);
     if name != place.source.name {
         place.source = Source::new(name, place.source.text.clone());
     }

@@ -161,40 +161,55 @@ fn row_57_no_link_of_a_peer_leads_to_what_is_hidden_and_no_folder_is_widened() {
     lab.nls(&format!("ls {address}")).success();
 }
 
+/// An entry of a list.
+fn entry(kind: u8, name: &str, rest: &[u8], size: u64) -> Vec<u8> {
+    [&[kind, 1, 0o244][..], &size.to_be_bytes(), &0u64.to_be_bytes(), &text(name), rest].concat()
+}
+
+/// The answer to WALK with these entries.
+fn walked(entries: &[Vec<u8>]) -> Vec<u8> {
+    let head = [&[1][..], &(entries.len() as u16).to_be_bytes()].concat();
+    [frame(0x18, &[head, entries.concat()].concat()), frame(0x25, &[0; 24])].concat()
+}
+
+/// A server of one client, which answers each frame as its kind says, up to the first that it does not.
+fn answering(
+    answer: impl Fn(u8) -> Option<Vec<u8>> + Send + 'static,
+) -> (std::net::SocketAddr, std::thread::JoinHandle<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.write_all(PREFACE_FTP).unwrap();
+        stream.read_exact(&mut [0; 8]).unwrap();
+        let mut header = [0; 5];
+        while stream.read_exact(&mut header).is_ok() {
+            let length = u32::from_be_bytes(header[..4].try_into().unwrap()) as usize - 1;
+            // The body, and the check sum.
+            stream.read_exact(&mut vec![0; length + 4]).unwrap();
+            let Some(answer) = answer(header[4]) else { return };
+            if stream.write_all(&answer).is_err() {
+                return;
+            }
+        }
+    });
+    (address, server)
+}
+
 #[test]
 fn row_24_a_server_brings_no_link_that_was_not_asked_for_and_writes_through_none() {
     for words in ["", "links", "links hidden"] {
         let lab = Lab::new();
         lab.write("home/.ssh/id", "PRIVATE");
         lab.write("outer", "");
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let server = std::thread::spawn(move || {
-            let (mut stream, _) = listener.accept().unwrap();
-            stream.read_exact(&mut [0; 8]).unwrap();
-            stream.write_all(PREFACE_FTP).unwrap();
-            let entry = |kind: u8, name: &str, rest: &[u8], size: u64| {
-                [&[kind, 1, 0o244][..], &size.to_be_bytes(), &0u64.to_be_bytes(), &text(name), rest].concat()
-            };
-            let entries = [entry(2, "x", &text(".ssh"), 0), entry(0, "x/authorized_keys", &[], 4)].concat();
-            let page = frame(0x18, &[&[1, 0, 2], &entries[..]].concat());
-            let mut header = [0; 5];
-            while stream.read_exact(&mut header).is_ok() {
-                let length = u32::from_be_bytes(header[..4].try_into().unwrap()) as usize - 1;
-                // The body, and the check sum.
-                stream.read_exact(&mut vec![0; length + 4]).unwrap();
-                let answer = match header[4] {
-                    0x11 => folder("d", 0o755),
-                    0x22 => [page.clone(), frame(0x25, &[0; 24])].concat(),
-                    0x1f => small("d/x/authorized_keys", b"EVIL"),
-                    _ => break,
-                };
-                if stream.write_all(&answer).is_err() {
-                    break;
-                }
-            }
+        let page = walked(&[entry(2, "x", &text(".ssh"), 0), entry(0, "x/authorized_keys", &[], 4)]);
+        let (address, server) = answering(move |kind| match kind {
+            0x11 => Some(folder("d", 0o755)),
+            0x22 => Some(page.clone()),
+            0x1f => Some(small("d/x/authorized_keys", b"EVIL")),
+            _ => None,
         });
-        lab.nls(&format!("get d from 127.0.0.1:{port} to home {words}")).fails(1, "");
+        lab.nls(&format!("get d from {address} to home {words}")).fails(1, "");
         server.join().unwrap();
         assert_eq!(names(&lab.path("home/.ssh")), ["id"], "{words}");
     }
@@ -248,26 +263,15 @@ fn a_file_system_that_refuses_modes_times_locks_and_links_is_done_without() {
 fn what_is_here_and_changes_while_the_server_is_asked_is_not_called_the_same() {
     let lab = Lab::new();
     let file = lab.write("d/ok", "hello");
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
     // It says of the file that is offered that it is the same, and takes its time.
-    std::thread::spawn(move || {
-        let (mut stream, _) = listener.accept().unwrap();
-        stream.write_all(PREFACE_FTP).unwrap();
-        stream.read_exact(&mut [0; 8]).unwrap();
-        let entry = [&[0, 1, 0xa4][..], &5u64.to_be_bytes(), &[0; 8], &text("ok")].concat();
-        loop {
-            let answer = match read_frame(&mut stream).0 {
-                0x11 => frame(0x1d, &[&[1, 0xed, 0, 0, 0, 0, 0, 0, 0, 0][..], &text("d")].concat()),
-                0x22 => [frame(0x18, &[&[1, 0, 1][..], &entry].concat()), frame(0x25, &[0; 24])].concat(),
-                0x1f => {
-                    std::fs::write(&file, "Jello").unwrap();
-                    frame(0x2a, &[])
-                }
-                _ => return,
-            };
-            stream.write_all(&answer).unwrap();
+    let (address, _) = answering(move |kind| match kind {
+        0x11 => Some(folder("d", 0o755)),
+        0x22 => Some(walked(&[entry(0, "ok", &[], 5)])),
+        0x1f => {
+            std::fs::write(&file, "Jello").unwrap();
+            Some(frame(0x2a, &[]))
         }
+        _ => None,
     });
     let run = lab.nls(&format!("get d/ from {address} replace"));
     run.fails(1, "it is here, and it changed while the server was asked for it");
@@ -277,22 +281,11 @@ fn what_is_here_and_changes_while_the_server_is_asked_is_not_called_the_same() {
 fn an_answer_that_has_another_name_than_what_was_asked_for_is_not_taken_for_it() {
     for (name, code) in [("d/ok", 0), ("d/other", 1), ("ok", 1), ("../d/ok", 1)] {
         let lab = Lab::new();
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        std::thread::spawn(move || {
-            let (mut stream, _) = listener.accept().unwrap();
-            stream.write_all(PREFACE_FTP).unwrap();
-            stream.read_exact(&mut [0; 8]).unwrap();
-            let entry = [&[0, 1, 0xa4][..], &5u64.to_be_bytes(), &[0; 8], &text("ok")].concat();
-            loop {
-                let answer = match read_frame(&mut stream).0 {
-                    0x11 => folder("d", 0o755),
-                    0x22 => [frame(0x18, &[&[1, 0, 1][..], &entry].concat()), frame(0x25, &[0; 24])].concat(),
-                    0x1f => small(name, b"hello"),
-                    _ => return,
-                };
-                stream.write_all(&answer).unwrap();
-            }
+        let (address, _) = answering(move |kind| match kind {
+            0x11 => Some(folder("d", 0o755)),
+            0x22 => Some(walked(&[entry(0, "ok", &[], 5)])),
+            0x1f => Some(small(name, b"hello")),
+            _ => None,
         });
         let run = lab.nls(&format!("get d/ from {address}"));
         assert_eq!((run.code, lab.path("d/ok").exists()), (Some(code), code == 0), "{name}: {}", run.err);

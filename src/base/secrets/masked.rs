@@ -188,6 +188,13 @@ impl Secrets {
         }
     }
 
+    /// The text as [`Self::hide`] leaves it.
+    pub fn hidden(&self, text: &str) -> String {
+        let mut text = text.to_owned();
+        self.hide(&mut text);
+        text
+    }
+
     /// The text, with the mask in place of the beginning of a secret at its end.
     fn without_a_beginning(&self, text: &str) -> String {
         let (before, beginning) = text.split_at(text.len() - self.begins_at_the_end_of(text.as_bytes()));
@@ -235,21 +242,23 @@ impl Secrets {
 
     /// The text up to the first secret, or part of one.
     pub fn up_to_any<'a>(&self, text: &'a str) -> &'a str {
-        let first = self.lock().places(text.as_bytes()).first().map(|(place, _)| place.start);
-        &text[..first.unwrap_or(text.len())]
+        self.up_to(text, |_| true)
+    }
+
+    /// The text up to the first part of a secret; one within a whole secret does not count.
+    pub fn up_to_a_part<'a>(&self, text: &'a str) -> &'a str {
+        self.up_to(text, |known| known.name.is_none())
+    }
+
+    fn up_to<'a>(&self, text: &'a str, ends: impl Fn(&KnownSecret) -> bool) -> &'a str {
+        let known = self.lock();
+        let places = known.places(text.as_bytes());
+        places.iter().find(|(_, known)| ends(known)).map_or(text, |(place, _)| &text[..place.start])
     }
 
     /// The names of the secrets that [`Self::name`] can write.
     pub fn names(&self) -> BTreeSet<String> {
         self.lock().all.iter().filter_map(|known| known.name.clone()).collect()
-    }
-
-    /// The text up to the first part of a secret; one within a whole secret does not count.
-    pub fn up_to_a_part<'a>(&self, text: &'a str) -> &'a str {
-        let known = self.lock();
-        let places = known.places(text.as_bytes());
-        let part = places.iter().find(|(_, known)| known.name.is_none());
-        part.map_or(text, |(place, _)| &text[..place.start])
     }
 
     /// Where secrets stand in `bytes`, in order; none within another.

@@ -53,28 +53,22 @@ fn gives_away(part: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn hidden(secrets: &Secrets, text: &str) -> String {
-        let mut text = text.to_owned();
-        secrets.hide(&mut text);
-        text
-    }
-
     #[test]
     fn row_93_a_secret_that_is_used_as_a_path_or_an_address_is_hidden_in_parts() {
         let secrets = Secrets::default();
         assert!(secrets.add("FOLDER", "/home/alpha1/b2/beta22.txt") && secrets.add("PLACE", "goldfish:9000"));
         assert!(secrets.add("OTHER", "gamma/delta"));
         let text = "no alpha1, BETA22.TXT, goldfish, 9000, gamma; home, b2";
-        assert_eq!(hidden(&secrets, text), text);
+        assert_eq!(secrets.hidden(text), text);
         secrets.add_parts("/srv/home/alpha1/b2/beta22.txt.gz", |part| part == "home");
         secrets.add_parts("tcp goldfish:9000", |_| false);
-        assert_eq!(hidden(&secrets, text), "no ***, ***, ***, 9000, gamma; home, b2");
+        assert_eq!(secrets.hidden(text), "no ***, ***, ***, 9000, gamma; home, b2");
         assert!(secrets.add("SHORT", "abc/def/ghi/j") && secrets.add("V6", "2001:0DB8::0001"));
         secrets.add_parts("/srv/abc/def/ghi/j [2001:0DB8::0001]:5", |_| false);
-        assert_eq!(hidden(&secrets, "/srv/abc/def/ghi/x [2001:db8::1]:5"), "/srv/***/x [***]:5");
+        assert_eq!(secrets.hidden("/srv/abc/def/ghi/x [2001:db8::1]:5"), "/srv/***/x [***]:5");
         assert!(secrets.add("LOOPBACK", "0:0:0:0:0:0:0:1"));
         secrets.add_parts("[0:0:0:0:0:0:0:1]:9", |_| false);
-        assert_eq!(hidden(&secrets, "[::1]:9"), "[::1]:9");
+        assert_eq!(secrets.hidden("[::1]:9"), "[::1]:9");
         assert!(!secrets.occur_in("alpha1") && secrets.occur_in("gamma/delta"));
     }
 

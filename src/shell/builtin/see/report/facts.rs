@@ -120,7 +120,5 @@ impl Facts {
 
 /// A text without secrets: they are sought before the text is encoded for the page.
 pub(super) fn hidden(shell: &Shell, text: &str) -> String {
-    let mut text = text.to_owned();
-    shell.secrets().hide(&mut text);
-    text
+    shell.secrets().hidden(text)
 }

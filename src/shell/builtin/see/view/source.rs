@@ -18,8 +18,7 @@ pub(super) struct Source {
 impl Source {
     /// A text that may be foreign or secret, as it may be shown.
     pub(super) fn clean(&self, text: &str) -> String {
-        let mut text = text.to_owned();
-        self.secrets.hide(&mut text);
+        let text = self.secrets.hidden(text);
         let safe = escape::escape_line(&text);
         let short: String = safe.chars().take(TEXT_LIMIT).collect();
         if short.len() < safe.len() { short + "…" } else { short }
